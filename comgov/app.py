@@ -1,0 +1,18 @@
+"""The wiring: the one place that knows every room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comgov import institutions, people
+
+if TYPE_CHECKING:
+    from comgov.db import Migrations
+    from comgov.feature import Feature
+
+FEATURES: tuple[Feature, ...] = (institutions.feature, people.feature)
+
+
+def migrations() -> list[Migrations]:
+    """Every package's tables, in the order they lean on each other."""
+    return [found for feature in FEATURES if (found := feature.migrations)]

@@ -1,0 +1,98 @@
+"""What a feature is, and what every feature is handed.
+
+Adding a feature is: its folder, its line in `app.FEATURES`. Each room is furnished alike (model, actions, store,
+web, commands, jobs, templates, locale, migrations); a missing file means that nothing of that kind happens there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import web
+
+from comgov.db import Migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import typer
+
+    from comgov.clock import Clock
+    from comgov.db import Database
+    from storage import Store
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """The few things that every room shares in one process. `app` alone makes one; actions take it first.
+
+    configs: each package's own Config, found by its class: `platform.config(files.Config)`.
+    """
+
+    db: Database
+    blobs: Store
+    clock: Clock
+    configs: Mapping[type[object], object]
+
+    def config(self, kind: type[C]) -> C:
+        """The configuration of that kind."""
+        found = self.configs[kind]
+        assert isinstance(found, kind)
+        return found
+
+
+PLATFORM: web.AppKey[Platform] = web.AppKey("platform")
+"""Where a handler finds the platform: `request.app[PLATFORM]`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A feature's entry in the left rail.
+
+    title: an English message id. order: small numbers first.
+    """
+
+    title: str
+    path: str
+    icon: str
+    order: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Something done again and again, by one worker of all nodes at a time.
+
+    run: takes the platform; must be harmless when done twice.
+    every: the pause between two runs.
+    """
+
+    name: str
+    run: Callable[[Platform], Awaitable[None]]
+    every: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One room of the platform, as `app` sees it.
+
+    folder: the room itself, where `templates/`, `locale/` and `migrations/` lie.
+    """
+
+    name: str
+    folder: Path
+    place: Place | None = None
+    routes: Sequence[web.AbstractRouteDef] = ()
+    commands: Sequence[typer.Typer] = ()
+    jobs: Sequence[Job] = field(default=())
+
+    @property
+    def migrations(self) -> Migrations | None:
+        """Its tables, if it has any."""
+        directory = self.folder / "migrations"
+        return Migrations(package=self.name, directory=directory) if directory.is_dir() else None

@@ -1,0 +1,46 @@
+"""Migrations go forward, once, and notice what was edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comgov.db import Database, MigrationError, Migrations, migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Migrations:
+    (tmp_path / "0001_things.sql").write_text("CREATE TABLE comgov.thing (id int)")
+    return Migrations(package="things", directory=tmp_path)
+
+
+async def test_a_migration_is_applied_once(db_url: str, db: Database, package: Migrations) -> None:
+    assert await migrate(db_url, [package]) == ["things/0001_things"]
+    assert await migrate(db_url, [package]) == []
+    async with db.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM comgov.thing") == 0
+
+
+async def test_an_edited_migration_is_refused(db_url: str, package: Migrations) -> None:
+    await migrate(db_url, [package])
+    (package.directory / "0001_things.sql").write_text("CREATE TABLE comgov.other (id int)")
+    with pytest.raises(MigrationError, match="edited after it was applied"):
+        await migrate(db_url, [package])
+
+
+async def test_a_gap_in_the_numbers_is_refused(db_url: str, package: Migrations) -> None:
+    (package.directory / "0003_more.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationError, match="without a gap"):
+        await migrate(db_url, [package])
+
+
+async def test_a_migration_that_fails_leaves_nothing(db_url: str, db: Database, package: Migrations) -> None:
+    (package.directory / "0002_broken.sql").write_text("CREATE TABLE comgov.half (id int); SELECT nonsense")
+    with pytest.raises(Exception, match="nonsense"):
+        await migrate(db_url, [package])
+    async with db.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('comgov.half')") is None
