@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comgov import institutions, people
+from comgov import institutions, jobs, people
 
 if TYPE_CHECKING:
     from comgov.db import Migrations
@@ -15,4 +15,4 @@ FEATURES: tuple[Feature, ...] = (institutions.feature, people.feature)
 
 def migrations() -> list[Migrations]:
     """Every package's tables, in the order they lean on each other."""
-    return [found for feature in FEATURES if (found := feature.migrations)]
+    return [jobs.migrations, *(found for feature in FEATURES if (found := feature.migrations))]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,13 +67,13 @@ class Place:
 class Job:
     """Something done again and again, by one worker of all nodes at a time.
 
+    name: unique over all rooms. cron: five fields, in UTC, such as `*/5 * * * *`.
     run: takes the platform; must be harmless when done twice.
-    every: the pause between two runs.
     """
 
     name: str
+    cron: str
     run: Callable[[Platform], Awaitable[None]]
-    every: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
