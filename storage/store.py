@@ -40,3 +40,11 @@ class Store(Protocol):
     def list(self) -> AsyncIterator[Blob]:
         """Every blob, in no order that one may rely on."""
         ...
+
+    def drawer(self, name: str) -> Store:
+        """A store of its own inside this one: what one room deletes, no other room misses.
+
+        name: lower-case letters. Each room of the platform keeps its blobs in a drawer and sweeps only that one; the
+        same bytes in two drawers are kept twice. On disk a folder, on S3 a prefix of the key.
+        """
+        ...
