@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comgov import institutions, jobs, people
+from comgov import institutions, jobs, journal, people
 
 if TYPE_CHECKING:
     from comgov.db import Migrations
     from comgov.feature import Feature
 
-FEATURES: tuple[Feature, ...] = (institutions.feature, people.feature)
+FEATURES: tuple[Feature, ...] = (journal.feature, institutions.feature, people.feature)
 
 
 def migrations() -> list[Migrations]:

@@ -73,7 +73,7 @@ class Job:
 
     name: str
     cron: str
-    run: Callable[[Platform], Awaitable[None]]
+    run: Callable[[Platform], Awaitable[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
