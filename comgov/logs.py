@@ -7,7 +7,13 @@ import sys
 
 import structlog
 
-_QUIETER = ("aiohttp.access", "mail.log", "pgqueuer", "asyncio")  # what they say at `info` we say ourselves, or need not
+# What these say at `info` we say ourselves, or need not.
+_QUIETER = (
+    "aiohttp.access",
+    "mail.log",
+    "pgqueuer",
+    "asyncio",
+)
 
 
 def set_up_logs(level: str) -> None:

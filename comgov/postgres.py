@@ -7,6 +7,7 @@ finds and keeps it. PostgreSQL refuses to run as root, so a root node runs it as
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -29,6 +30,7 @@ _BIN = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 _SYSTEM_USER = "comgov-postgres"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes (unix(7)); PostgreSQL adds ".s.PGSQL.5432"
 _START_PATIENCE = 60.0
+_OWNER_PATIENCE = 15.0  # seconds; workers of a killed node are given 10 to leave
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -47,17 +49,52 @@ class EmbeddedPostgresError(Exception):
 
 @contextmanager
 def embedded_postgres_server(directory: Path, **settings: str) -> Iterator[str]:
-    """A running server with its data in `directory`; gives its URL, stops it on leaving.
+    """A running server with its data in `directory`, for its one owner; gives its URL, stops it on leaving.
 
     settings: any of PostgreSQL's own, over the defaults above.
-    Raises EmbeddedPostgresError with a sentence that says what to do.
+    Raises EmbeddedPostgresError, with a sentence that says what to do, also when another process owns it.
     """
-    server = _Server(directory, {**_SETTINGS, **settings})
-    server.start()
+    with _ownership(directory, patience=_OWNER_PATIENCE):
+        server = _Server(directory, {**_SETTINGS, **settings})
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@contextmanager
+def borrowed_postgres_server(directory: Path) -> Iterator[str]:
+    """The same for a command: the server of the node that runs, or one of its own for as long as it lasts."""
     try:
+        with _ownership(directory, patience=0.0):
+            pass
+    except EmbeddedPostgresError:
+        server = _Server(directory, _SETTINGS)
+        server.wait()
         yield server.url
-    finally:
-        server.stop()
+    else:
+        with embedded_postgres_server(directory) as url:
+            yield url
+
+
+@contextmanager
+def _ownership(directory: Path, patience: float) -> Iterator[None]:
+    """Hold the directory alone. A node that was killed lets go once its last worker is gone."""
+    directory.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    with (directory / "owner.lock").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedPostgresError(
+                        f"Another COMGOV runs on {directory}: stop it, or choose another directory."
+                    ) from error
+                time.sleep(0.05)
+        yield
 
 
 class _Server:
@@ -80,7 +117,7 @@ class _Server:
             self._initialise()
         if self._pid() is None:
             self._launch()
-        self._wait()
+        self.wait()
 
     def stop(self) -> None:
         if (pid := self._pid()) is None:
@@ -139,7 +176,7 @@ class _Server:
                 start_new_session=True,
             )  # Ctrl-C is for the node, which then stops PostgreSQL last
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
         deadline = time.monotonic() + _START_PATIENCE
         while time.monotonic() < deadline:
             if self._postmaster_status() == "ready":

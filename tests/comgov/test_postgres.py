@@ -1,0 +1,96 @@
+"""The embedded PostgreSQL: one owner, found again after its owner was killed, reached by commands meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+
+from comgov.postgres import EmbeddedPostgresError, borrowed_postgres_server, embedded_postgres_server
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from comgov.postgres import embedded_postgres_server
+with embedded_postgres_server(Path(sys.argv[1])) as url:
+    print(url, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="comgov-pg-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        yield Path(made) / "postgres"
+
+
+async def test_data_outlives_an_owner_that_was_killed(directory: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(directory)], stdout=subprocess.PIPE, text=True)
+    with owner:
+        assert owner.stdout is not None
+        url = owner.stdout.readline().strip()
+        await _execute(url, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)")
+        owner.kill()
+    with embedded_postgres_server(directory) as url:
+        assert await _execute(url, "SELECT id FROM kept") == 7
+
+
+async def test_a_command_uses_the_running_server_and_leaves_it_running(directory: Path) -> None:
+    with embedded_postgres_server(directory) as url:
+        with borrowed_postgres_server(directory) as borrowed:
+            assert await _execute(borrowed, "SELECT 1") == 1
+        assert await _execute(url, "SELECT 2") == 2
+
+
+async def test_a_command_alone_starts_and_stops_one(directory: Path) -> None:
+    with borrowed_postgres_server(directory) as url:
+        assert await _execute(url, "SELECT 1") == 1
+    assert not (directory / "data" / "postmaster.pid").exists()
+
+
+def test_a_second_owner_is_refused_in_a_sentence(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comgov.postgres._OWNER_PATIENCE", 0.1)
+    with (
+        embedded_postgres_server(directory),
+        pytest.raises(EmbeddedPostgresError, match="Another COMGOV runs on"),
+        embedded_postgres_server(directory),
+    ):
+        pass
+
+
+def test_a_start_that_was_cut_begins_again(directory: Path) -> None:
+    (directory / "data.new").mkdir(parents=True)
+    (directory / "data.new" / "half").touch()
+    with embedded_postgres_server(directory):
+        assert not (directory / "data.new").exists()
+
+
+async def test_an_ordinary_user_runs_it_too(directory: Path) -> None:
+    become_nobody = "import os; os.setgid(65534); os.setuid(65534)\n" if os.geteuid() == 0 else ""
+    code = become_nobody + OWNER
+    directory.parent.chmod(0o777)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code, str(directory)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline().startswith("postgresql://")
+        owner.send_signal(signal.SIGINT)
+
+
+async def _execute(url: str, sql: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        if sql.startswith("SELECT"):
+            return await connection.fetchval(sql)
+        return await connection.execute(sql)
+    finally:
+        await connection.close()
