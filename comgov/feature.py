@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from comgov.clock import Clock
     from comgov.db import Database
+    from mail.mailbox import Mailboxes
+    from mail.relay import Relay
     from storage import Store
 
 C = TypeVar("C")
@@ -36,6 +38,8 @@ class Platform:
 
     db: Database
     blobs: Store
+    relay: Relay
+    mailboxes: Mailboxes
     clock: Clock
     configs: Mapping[type[object], object]
 

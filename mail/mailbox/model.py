@@ -1,0 +1,137 @@
+"""What one reads: mailboxes, messages in them, pages of them. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+class SpecialUse(StrEnum):
+    """What a mailbox is for (RFC 6154); each account has one of each."""
+
+    INBOX = "Inbox"
+    DRAFTS = "Drafts"
+    SENT = "Sent"
+    TRASH = "Trash"
+    JUNK = "Junk"
+    ARCHIVE = "Archive"
+
+
+class Flag(IntFlag):
+    r"""The system flags of IMAP, as bits: \Seen and so on."""
+
+    NONE = 0
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    DELETED = 8
+    DRAFT = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailbox:
+    """One mailbox and its exact counters.
+
+    name: as IMAP shows it, `/` between levels. modseq: of its latest change (RFC 7162).
+    messages, unseen: counts. size_bytes: of all its messages.
+    """
+
+    id: int
+    account_id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    special_use: SpecialUse | None
+    subscribed: bool
+    messages: int
+    unseen: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A leaf of the MIME tree, or a message within; offsets count from the first byte of the header as received.
+
+    number: IMAP's section, such as `1.2`. type: such as `text/plain`, lower case. encoding: such as `base64`.
+    charset: as declared, empty when it was not. filename: decoded, empty for none. content_id: without brackets.
+    disposition: `inline`, `attachment` or empty. start, stop: of its encoded body.
+    """
+
+    number: str
+    type: str
+    encoding: str
+    charset: str
+    filename: str
+    disposition: str
+    content_id: str
+    start: int
+    stop: int
+
+    @property
+    def is_attachment(self) -> bool:
+        """Whether a reader shows it as a file rather than as text."""
+        return self.disposition == "attachment" or bool(self.filename) or not self.type.startswith("text/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message in a mailbox, without its bytes.
+
+    body_id: the same for every copy of the message on this server. flags, keywords: as IMAP's.
+    size_bytes: of all that `read` gives. trace_bytes: of the stamps before the header as received.
+    from_text, to_text: decoded, for display. preview: the first words of the text, at most 200 characters.
+    attachments: how many files. submitter: the person who submitted it here, when another name stands in From.
+    """
+
+    mailbox_id: int
+    uid: int
+    body_id: UUID
+    internal_date: datetime
+    flags: Flag
+    keywords: tuple[str, ...]
+    modseq: int
+    size_bytes: int
+    subject: str
+    from_text: str
+    to_text: str
+    preview: str
+    attachments: int
+    sent_at: datetime | None
+    message_id: str
+    submitter: str
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it was read."""
+        return Flag.SEEN in self.flags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """Where the bytes of a message lie, and its structure.
+
+    trace: what this server stamped, before the header. header: as received, its empty line included.
+    envelope, bodystructure: IMAP's (RFC 9051 §7.5.2), ready to send. parts: leaves in order.
+    """
+
+    trace: bytes
+    header: bytes
+    size_bytes: int
+    envelope: bytes
+    bodystructure: bytes
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Newest first. total: exact count of what matches, whatever the page. next_before_uid: None on the last page."""
+
+    messages: tuple[Message, ...]
+    total: int
+    next_before_uid: int | None
