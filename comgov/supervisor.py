@@ -1,8 +1,8 @@
-"""A node: a parent that holds the ports and supervises identical workers.
+"""A parent that holds the ports and supervises identical workers.
 
 The parent opens every listening socket, one set for each worker (SO_REUSEPORT), and keeps them: when a worker dies,
-the connections that waited for it wait for the next one. It starts the embedded PostgreSQL and stops it last. It runs
-no event loop and no thread, so that it may fork at any time; workers are forked after every import, and share memory.
+the connections that waited for it wait for the next one. It runs no event loop
+and no thread, so that it may fork at any time; workers are forked after every import, and share memory.
 
 A worker learns of its parent's death by the end of a pipe, and stops by itself.
 """

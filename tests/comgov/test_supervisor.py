@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from comgov.node import Listen, PortTakenError, open_ports
+from comgov.supervisor import Listen, PortTakenError, open_ports
 
 NODE = """
 import os, select, signal, socket, sys
-from comgov.node import Listen, Supervisor, open_ports
+from comgov.supervisor import Listen, Supervisor, open_ports
 
 def work(sockets, life):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

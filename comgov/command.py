@@ -1,0 +1,46 @@
+"""What a room's `commands.py` needs: the platform, opened from the configuration that the command line names.
+
+How it is opened is known above (`cli` puts it in the context), so that a room's commands stay in its room:
+
+    @institution.command("show")
+    def show(context: typer.Context, code: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+        found = on_platform(context, config, lambda platform: actions.show(platform, operator(), code))
+        print(found.name)
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Protocol, TypeVar
+
+import typer
+
+from comgov.actor import Actor, console
+from comgov.feature import Platform
+
+T = TypeVar("T")
+
+DEFAULT_CONFIG = Path("comgov.toml")
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="COMGOV_CONFIG", help="The server's configuration.", show_default=True),
+]
+
+
+class Opener(Protocol):
+    """Opens the platform that a configuration describes, runs the work on it and closes it."""
+
+    def __call__(self, config: Path, work: Callable[[Platform], Awaitable[T]]) -> T: ...
+
+
+def on_platform(context: typer.Context, config: Path, work: Callable[[Platform], Awaitable[T]]) -> T:
+    """What `work` gives, on the platform of that configuration, whether or not its server runs."""
+    opener: Opener = context.find_root().obj
+    return opener(config, work)
+
+
+def operator() -> Actor:
+    """Who types this command, for the journal."""
+    return console(getpass.getuser())
