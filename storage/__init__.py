@@ -1,6 +1,31 @@
 """Keeps bytes; has never heard of a file name."""
 
 from storage.blob import Blob
-from storage.store import Store
+from storage.disk import DiskStore, open_disk_store
+from storage.errors import (
+    CorruptError,
+    IncompleteError,
+    MissingError,
+    StorageError,
+    StoreFullError,
+    UnreachableError,
+)
+from storage.memory import MemoryStore
+from storage.store import SWEEP_AFTER, LocalFiles, Store, verify
 
-__all__ = ["Blob", "Store"]
+__all__ = [
+    "SWEEP_AFTER",
+    "Blob",
+    "CorruptError",
+    "DiskStore",
+    "IncompleteError",
+    "LocalFiles",
+    "MemoryStore",
+    "MissingError",
+    "StorageError",
+    "Store",
+    "StoreFullError",
+    "UnreachableError",
+    "open_disk_store",
+    "verify",
+]

@@ -11,3 +11,9 @@ class Blob:
 
     sha256: bytes
     size_bytes: int
+
+    def span(self, start: int, stop: int | None) -> range:
+        """The positions of a slice that exist; none when it lies beyond the end. ValueError if a bound is negative."""
+        if start < 0 or (stop is not None and stop < 0):
+            raise ValueError(f"bounds are 0 or more, not {start} and {stop}")
+        return range(self.size_bytes)[start:stop]

@@ -1,0 +1,58 @@
+"""Counting and hashing bytes as they pass."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from storage.blob import Blob
+from storage.errors import IncompleteError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Sequence
+
+BATCH_BYTES = 1 << 20
+"""How many bytes go to a thread at once: 1 MiB takes about a millisecond there, some twenty times the trip."""
+
+_BATCH_PIECES = 512  # below IOV_MAX (1024), and a bound on what many tiny pieces cost
+
+
+class Digest:
+    """The SHA-256 and the size of bytes given piece by piece, held to the size that was declared, if any."""
+
+    __slots__ = ("_declared_bytes", "_sha256", "size_bytes")
+
+    def __init__(self, declared_bytes: int | None = None) -> None:
+        self._sha256 = hashlib.sha256()
+        self._declared_bytes = declared_bytes
+        self.size_bytes = 0
+
+    def update(self, pieces: Sequence[bytes]) -> None:
+        """Take these bytes; IncompleteError as soon as they are more than declared."""
+        for piece in pieces:
+            self._sha256.update(piece)
+            self.size_bytes += len(piece)
+        if self._declared_bytes is not None and self.size_bytes > self._declared_bytes:
+            raise IncompleteError(self._declared_bytes, received_bytes=self.size_bytes)
+
+    def blob(self) -> Blob:
+        """What the bytes were; IncompleteError if they were fewer than declared."""
+        if self._declared_bytes is not None and self.size_bytes != self._declared_bytes:
+            raise IncompleteError(self._declared_bytes, received_bytes=self.size_bytes)
+        return Blob(self._sha256.digest(), self.size_bytes)
+
+
+async def batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[bytes]]:
+    """The same bytes in lists of about BATCH_BYTES, none empty: one trip to a thread for each, nothing copied."""
+    batch: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        if not chunk:
+            continue
+        batch.append(chunk)
+        size += len(chunk)
+        if size >= BATCH_BYTES or len(batch) >= _BATCH_PIECES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
