@@ -2,6 +2,7 @@
 
     ROOT/incoming/<random>      being written; locked by its writer, so what is not locked is a crash's leftover
     ROOT/<2 hex>/<64 hex>       kept; never changed in place
+    ROOT/<drawer>/…             the same again
 
 A write goes: incoming file → fdatasync → rename into its folder → fsync of the folder → acknowledged. A crash
 before the rename leaves a leftover that the next start sweeps; there is no moment with half a blob under its name.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from storage.blob import Blob
 from storage.digest import BATCH_BYTES, Digest, batches
+from storage.drawer import check_drawer
 from storage.errors import CorruptError, MissingError, StoreFullError, UnreachableError
 from storage.threads import Threads, finish, settle
 
@@ -56,6 +58,7 @@ class DiskStore:
         self._root = root
         self._threads = threads
         self._reserve_bytes = reserve_bytes
+        self._drawers: dict[str, DiskStore] = {}
 
     async def write(self, chunks: AsyncIterable[bytes], *, size_bytes: int | None = None) -> Blob:
         """See Store.write. While a thread hashes and writes one batch, the loop gathers the next."""
@@ -106,6 +109,14 @@ class DiskStore:
         for folder in _folders(self._root):
             for blob in await self._threads.run(_list, folder, written_before):
                 yield blob
+
+    async def drawer(self, name: str) -> DiskStore:
+        """See Store.drawer. Made at the first call."""
+        if name not in self._drawers:
+            root = self._root / check_drawer(name)
+            await self._threads.run(_prepare, root)
+            self._drawers[name] = DiskStore(root, self._threads, reserve_bytes=self._reserve_bytes)
+        return self._drawers[name]
 
     def path(self, sha256: bytes) -> Path:
         """See LocalFiles.path."""

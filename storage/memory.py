@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from storage.blob import Blob
 from storage.digest import BATCH_BYTES, Digest, batches
+from storage.drawer import check_drawer
 from storage.errors import CorruptError, MissingError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
         self._kept: dict[bytes, _Kept] = {}
+        self._drawers: dict[str, MemoryStore] = {}
 
     async def write(self, chunks: AsyncIterable[bytes], *, size_bytes: int | None = None) -> Blob:
         """See Store.write."""
@@ -63,6 +65,10 @@ class MemoryStore:
         for sha256, kept in tuple(self._kept.items()):
             if written_before is None or kept.written_at < written_before:
                 yield Blob(sha256, len(kept.content))
+
+    async def drawer(self, name: str) -> MemoryStore:
+        """See Store.drawer."""
+        return self._drawers.setdefault(check_drawer(name), MemoryStore(self._clock))
 
     def damage(self, sha256: bytes, content: bytes) -> None:
         """Put other bytes in its place, as a failing disk would."""

@@ -61,6 +61,14 @@ class Store(Protocol):
         """
         ...
 
+    async def drawer(self, name: str) -> Store:
+        """The store of that name inside this one: it shares nothing with it but the room.
+
+        name: 3 to 20 lower-case letters. Each room of the platform keeps its blobs in a drawer of its own and sweeps
+        only that one, so that none has to know what the others refer to.
+        """
+        ...
+
 
 @runtime_checkable
 class LocalFiles(Protocol):

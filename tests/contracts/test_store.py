@@ -314,3 +314,24 @@ async def test_a_damaged_blob_once_deleted_can_be_written_again(subject: Subject
 async def test_a_sound_blob_verifies(store: Store) -> None:
     blob = await store.write(chunked(LARGE))
     assert await verify(store, blob.sha256) == blob
+
+
+async def test_a_drawer_shares_nothing_with_its_store(store: Store) -> None:
+    drawer, other = await store.drawer("files"), await store.drawer("dossiers")
+    blob = await drawer.write(chunked(b"a receipt"))
+    await store.write(chunked(b"a receipt"))
+    await store.delete(blob.sha256)
+    assert [found async for found in drawer.list()] == [blob]
+    assert [found async for found in store.list()] == []
+    assert [found async for found in other.list()] == []
+
+
+async def test_a_drawer_opened_again_holds_what_was_put_in(store: Store) -> None:
+    blob = await (await store.drawer("files")).write(chunked(b"a receipt"))
+    assert await (await store.drawer("files")).stat(blob.sha256) == blob
+
+
+@pytest.mark.parametrize("name", ["", "ab", "../files", "Files", "incoming", "a" * 21])
+async def test_a_drawer_cannot_have_a_name_that_leads_elsewhere(store: Store, name: str) -> None:
+    with pytest.raises(ValueError, match="lower-case"):
+        await store.drawer(name)
