@@ -42,10 +42,19 @@ class Platform:
     mailboxes: Mailboxes
     clock: Clock
     configs: Mapping[type[object], object]
+    owned: dict[type[object], object] = field(default_factory=dict, repr=False, compare=False)
 
     def config(self, kind: type[C]) -> C:
         """The configuration of that kind."""
         found = self.configs[kind]
+        assert isinstance(found, kind)
+        return found
+
+    def own(self, kind: type[C], make: Callable[[], C]) -> C:
+        """What a room keeps in this process's memory (a cache, a semaphore): made when first asked for."""
+        found = self.owned.get(kind)
+        if found is None:
+            found = self.owned[kind] = make()
         assert isinstance(found, kind)
         return found
 

@@ -1,7 +1,10 @@
-"""Institutions."""
+"""Institutions: the tree, their codes and mail domains."""
 
 from pathlib import Path
 
 from comgov.feature import Feature
+from comgov.institutions.config import Config
+
+__all__ = ["Config", "feature"]
 
 feature = Feature(name="institutions", folder=Path(__file__).parent)

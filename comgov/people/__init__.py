@@ -1,7 +1,15 @@
-"""People."""
+"""People: accounts, posts, lists, passwords and sessions."""
 
 from pathlib import Path
 
-from comgov.feature import Feature
+from comgov.feature import Feature, Job
+from comgov.people.actions import sweep
+from comgov.people.config import Config
 
-feature = Feature(name="people", folder=Path(__file__).parent)
+__all__ = ["Config", "feature"]
+
+feature = Feature(
+    name="people",
+    folder=Path(__file__).parent,
+    jobs=[Job(name="people.sweep", cron="17 * * * *", run=sweep)],
+)

@@ -241,3 +241,8 @@ def may_open(person_id: int, account: Account, holdings: Iterable[Holding], now:
         return Rights.MANAGER if account.id == person_id else None
     held = [holding.rights for holding in holdings if holding.person_id == person_id and holding.is_held(now)]
     return max(held, key=list(Rights).index, default=None)
+
+
+def overlap(holding: Holding, begin: datetime, end: datetime | None) -> bool:
+    """Whether a holding and the time from `begin` up to `end` (None: for ever) have an instant in common."""
+    return (end is None or holding.held_from < end) and (holding.held_until is None or begin < holding.held_until)

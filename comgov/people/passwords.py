@@ -1,0 +1,81 @@
+"""Passwords: argon2id in threads, a bound on the memory that takes, and a short memory of what was verified."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comgov.people.config import Config
+
+_REMEMBERED = 10_000  # verifications kept in memory, the least recent forgotten
+
+
+class Passwords:
+    """One in each process (`Platform.own`).
+
+    turn: held while hashing, so that at most `password_parallel` hashings fill memory at once.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.turn = asyncio.Semaphore(config.password_parallel)
+        self._hasher = PasswordHasher(
+            time_cost=config.password_passes,
+            memory_cost=config.password_memory_bytes >> 10,
+            parallelism=config.password_lanes,
+        )
+        self._verified_for = config.verified_for
+        self._verified: OrderedDict[bytes, datetime] = OrderedDict()
+        self._key = os.urandom(32)
+
+    async def hash(self, password: str) -> str:
+        """The argon2id hash in its usual text form; about 0.1 s in a thread."""
+        async with self.turn:
+            return await self.hash_in_turn(password)
+
+    async def hash_in_turn(self, password: str) -> str:
+        """The same for one who already holds `turn`."""
+        return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def matches(self, kept: str | None, password: str) -> bool:
+        """Whether the password is the one hashed in `kept`; the caller holds `turn`.
+
+        kept: None when there is nobody or no password: as much work is done, so that time tells nothing.
+        """
+        return await asyncio.to_thread(self._matches, kept, password)
+
+    def _matches(self, kept: str | None, password: str) -> bool:
+        if kept is None:
+            self._hasher.hash(password)
+            return False
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def is_outdated(self, kept: str) -> bool:
+        """Whether the configuration has since asked for another cost."""
+        return self._hasher.check_needs_rehash(kept)
+
+    def remember(self, kept: str, password: str, now: datetime) -> None:
+        """Note that this password was verified against this hash: a change of either makes another note."""
+        self._verified[self._note(kept, password)] = now + self._verified_for
+        while len(self._verified) > _REMEMBERED:
+            self._verified.popitem(last=False)
+
+    def remembers(self, kept: str, password: str, now: datetime) -> bool:
+        """Whether it was verified a short while ago."""
+        until = self._verified.get(self._note(kept, password))
+        return until is not None and now < until
+
+    def _note(self, kept: str, password: str) -> bytes:
+        return hmac.digest(self._key, kept.encode() + b"\0" + password.encode(errors="replace"), hashlib.sha256)

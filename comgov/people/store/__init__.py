@@ -1,0 +1,1 @@
+"""The tables of people, a module for each of what they hold."""
