@@ -18,13 +18,15 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from comgov.institutions import Config as InstitutionsConfig
+from comgov.people import Config as PeopleConfig
+
 
 class ServerConfig(BaseModel, frozen=True, extra="forbid"):
     """The node itself."""
 
     data: Path = Field(Path("data"), description="where all that is kept on this machine lies; relative to this file")
     hostname: str = Field("mail.gov.test", description="the name that peers and certificates know this server by")
-    domain: str = Field("gov.test", description="institutions get <code>.<domain>")
     workers: int = Field(2, ge=1, le=64, description="processes that share the ports; about one a core")
 
 
@@ -47,6 +49,8 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     server: ServerConfig = ServerConfig()
     database: DatabaseConfig = DatabaseConfig()
     log: LogConfig = LogConfig()
+    institutions: InstitutionsConfig = InstitutionsConfig()
+    people: PeopleConfig = PeopleConfig()
 
     def by_kind(self) -> Mapping[type[object], object]:
         """Each table by its class, as `Platform.config` looks it up."""

@@ -30,16 +30,15 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Platform:
-    """The few things that every room shares in one process. `app` alone makes one; actions take it first.
+class Ground:
+    """What the platform stands on: enough for what mail itself asks for, such as who receives here and who signs in.
 
     configs: each package's own Config, found by its class: `platform.config(files.Config)`.
+    owned: what rooms keep in this process's memory, found by its class.
     """
 
     db: Database
     blobs: Store
-    relay: Relay
-    mailboxes: Mailboxes
     clock: Clock
     configs: Mapping[type[object], object]
     owned: dict[type[object], object] = field(default_factory=dict, repr=False, compare=False)
@@ -57,6 +56,14 @@ class Platform:
             found = self.owned[kind] = make()
         assert isinstance(found, kind)
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform(Ground):
+    """The few things that every room shares in one process. `app` alone makes one; actions take it first."""
+
+    relay: Relay
+    mailboxes: Mailboxes
 
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform")

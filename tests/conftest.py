@@ -6,18 +6,26 @@ import asyncio
 import tempfile
 import uuid
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 import pytest
 
+from comgov import people
 from comgov.app import migrations
+from comgov.config import Config
 from comgov.db import Database, migrate, open_database
+from comgov.feature import Platform
 from comgov.postgres import embedded_postgres_server
+from storage import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from mail.mailbox import Mailboxes
+    from mail.relay import Relay
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +78,38 @@ async def db(db_url: str) -> AsyncIterator[Database]:
     """A pool on a fresh, migrated database."""
     async with open_database(db_url) as database:
         yield database
+
+
+class SetClock:
+    """A clock that stands still until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, time: timedelta) -> None:
+        self.now += time
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """Monday 23 November 2026, 8 o'clock in UTC."""
+    return SetClock()
+
+
+CHEAP_PASSWORDS = people.Config(password_memory_bytes=8 << 10, password_passes=1, password_lanes=1)
+
+
+@pytest.fixture
+def platform(db: Database, clock: SetClock) -> Platform:
+    """A platform on a fresh database, its blobs in memory, its clock set by hand; without mail."""
+    return Platform(
+        db=db,
+        blobs=MemoryStore(clock),
+        relay=cast("Relay", None),
+        mailboxes=cast("Mailboxes", None),
+        clock=clock,
+        configs=Config(people=CHEAP_PASSWORDS).by_kind(),
+    )

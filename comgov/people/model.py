@@ -154,9 +154,10 @@ def address_of(text: str) -> str | None:
     Only ASCII letters are folded: `str.lower` would turn the Kelvin sign into a k, and let one person's
     look-alike reach another.
     """
-    if not text.isascii() or len(text) > _LONGEST_ADDRESS:
+    clean = text.strip()
+    if not (clean.isascii() and clean.isprintable()) or len(clean) > _LONGEST_ADDRESS:
         return None
-    return text.strip().lower()
+    return clean.lower()
 
 
 def check_address(text: str) -> tuple[str, str]:

@@ -44,7 +44,7 @@ class Passwords:
 
     async def hash_in_turn(self, password: str) -> str:
         """The same for one who already holds `turn`."""
-        return await asyncio.to_thread(self._hasher.hash, password)
+        return await asyncio.to_thread(self._hasher.hash, _bytes(password))
 
     async def matches(self, kept: str | None, password: str) -> bool:
         """Whether the password is the one hashed in `kept`; the caller holds `turn`.
@@ -55,10 +55,10 @@ class Passwords:
 
     def _matches(self, kept: str | None, password: str) -> bool:
         if kept is None:
-            self._hasher.hash(password)
+            self._hasher.hash(_bytes(password))
             return False
         try:
-            return self._hasher.verify(kept, password)
+            return self._hasher.verify(kept, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
 
@@ -78,4 +78,9 @@ class Passwords:
         return until is not None and now < until
 
     def _note(self, kept: str, password: str) -> bytes:
-        return hmac.digest(self._key, kept.encode() + b"\0" + password.encode(errors="replace"), hashlib.sha256)
+        return hmac.digest(self._key, kept.encode() + b"\0" + _bytes(password), hashlib.sha256)
+
+
+def _bytes(password: str) -> bytes:
+    """UTF-8; lone surrogates, which no keyboard gives, match nothing but themselves."""
+    return password.encode(errors="surrogatepass")

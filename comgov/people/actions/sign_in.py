@@ -22,7 +22,7 @@ from comgov.people.passwords import Passwords
 from comgov.people.store import sign_in as store
 
 if TYPE_CHECKING:
-    from comgov.feature import Platform
+    from comgov.feature import Ground, Platform
     from comgov.people.store.sign_in import Credentials
 
 _LONGEST_AGENT = 200  # characters of User-Agent that are kept
@@ -30,7 +30,7 @@ _TOKEN_BYTES = 32
 _NOTED_FOR = timedelta(minutes=1)  # a session in use is noted at most so often
 
 
-async def authenticate(platform: Platform, address: str, password: str, *, ip: str) -> Actor:
+async def authenticate(platform: Ground, address: str, password: str, *, ip: str) -> Actor:
     """Who that is, if the password is theirs. For SMTP AUTH, HTTP Basic and, by `sign_in`, the web.
 
     ip: the client's. Costs one indexed query when the same password was verified in the last minutes, else argon2id.
@@ -52,7 +52,7 @@ async def authenticate(platform: Platform, address: str, password: str, *, ip: s
     return found.actor
 
 
-async def _verify(platform: Platform, found: Credentials | None, address: str, password: str, ip: str) -> None:
+async def _verify(platform: Ground, found: Credentials | None, address: str, password: str, ip: str) -> None:
     """Compare with argon2id, within the limits; returns if the password is right.
 
     Levels are read and raised while holding a turn, so that guesses sent together cannot slip by each other:
@@ -81,7 +81,7 @@ async def _verify(platform: Platform, found: Credentials | None, address: str, p
     passwords.remember(kept, password, now)
 
 
-async def _fail(platform: Platform, found: Credentials | None, buckets: tuple[limits.Bucket, ...], ip: str) -> NoReturn:
+async def _fail(platform: Ground, found: Credentials | None, buckets: tuple[limits.Bucket, ...], ip: str) -> NoReturn:
     async with platform.db.transaction() as connection:
         await store.count_failure(connection, {bucket.key: bucket.leak for bucket in buckets}, platform.clock())
         if found is not None:
@@ -177,7 +177,7 @@ async def sweep(platform: Platform) -> None:
         await store.sweep(connection, platform.clock(), config.session_idle, config.failures_window)
 
 
-def passwords_of(platform: Platform) -> Passwords:
+def passwords_of(platform: Ground) -> Passwords:
     """This process's one way to passwords."""
     return platform.own(Passwords, lambda: Passwords(platform.config(Config)))
 
