@@ -6,18 +6,17 @@ web, commands, jobs, templates, locale, migrations); a missing file means that n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
 from comgov.db import Migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import typer
 
     from comgov.clock import Clock
@@ -97,10 +96,26 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Something that waits for a person: a line of the home page, and part of the number in the rail.
+
+    title: an English message id whose `{names}` are filled from `values`, such as "Unread mail of {mailbox}".
+    path: where it is dealt with. since: how long the oldest has waited.
+    """
+
+    title: str
+    count: int
+    path: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Feature:
     """One room of the platform, as `app` sees it.
 
-    folder: the room itself, where `templates/`, `locale/` and `migrations/` lie.
+    folder: the room itself, where `templates/`, `static/`, `locale/` and `migrations/` lie.
+    waiting: what waits for a person (the `Actor`), asked for each page: at most one quick query.
     """
 
     name: str
@@ -109,6 +124,7 @@ class Feature:
     routes: Sequence[web.AbstractRouteDef] = ()
     commands: Sequence[typer.Typer] = ()
     jobs: Sequence[Job] = field(default=())
+    waiting: Callable[[Platform, Any], Awaitable[Sequence[Waiting]]] | None = None
 
     @property
     def migrations(self) -> Migrations | None:

@@ -1,0 +1,48 @@
+"""The web kernel: what every feature's pages stand on. See README.md."""
+
+from comgov.web.application import Site, application, prepare
+from comgov.web.config import Config
+from comgov.web.forms import Form, Part, Upload, form, parts
+from comgov.web.frame import capacity
+from comgov.web.middleware import content_policy
+from comgov.web.pages import Page, flash, gettext, language, redirect, render
+from comgov.web.visitor import (
+    Capacity,
+    Visitor,
+    Visitors,
+    begin_session,
+    client_ip,
+    end_session,
+    is_secure,
+    session_token,
+    visitor,
+)
+
+__all__ = [
+    "Capacity",
+    "Config",
+    "Form",
+    "Page",
+    "Part",
+    "Site",
+    "Upload",
+    "Visitor",
+    "Visitors",
+    "application",
+    "begin_session",
+    "capacity",
+    "client_ip",
+    "content_policy",
+    "end_session",
+    "flash",
+    "form",
+    "gettext",
+    "is_secure",
+    "language",
+    "parts",
+    "prepare",
+    "redirect",
+    "render",
+    "session_token",
+    "visitor",
+]

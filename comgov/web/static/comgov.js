@@ -1,0 +1,63 @@
+/* Comfort only: every page works without this file. */
+"use strict";
+
+(() => {
+  const body = document.body;
+
+  /* the state of the line */
+  const line = document.querySelector(".line");
+  const showLine = () => {
+    line.hidden = navigator.onLine;
+    line.querySelector("span").textContent = navigator.onLine ? "" : line.dataset.line;
+  };
+  addEventListener("online", showLine);
+  addEventListener("offline", showLine);
+  showLine();
+
+  /* one menu at a time; Escape and a click elsewhere close it */
+  const menus = () => document.querySelectorAll("details.menu[open]");
+  document.addEventListener("click", (event) => {
+    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  /* a second click sends nothing twice; the server would see to it too */
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "1";
+    event.submitter?.setAttribute("aria-busy", "true");
+    setTimeout(() => { delete form.dataset.sent; event.submitter?.removeAttribute("aria-busy"); }, 8000);
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset.sent;
+  });
+
+  /* keys: / or Ctrl K search · j k through a list · Enter opens · data-key buttons (c write, r reply …) */
+  const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]");
+  const step = (by) => {
+    const rows = [...document.querySelectorAll(".row > a")];
+    if (!rows.length) return;
+    const here = rows.indexOf(document.activeElement);
+    const current = here >= 0 ? here : rows.findIndex((row) => row.parentElement.hasAttribute("aria-current"));
+    rows[Math.max(0, Math.min(rows.length - 1, current + by))].focus();
+  };
+  const press = (key) => {
+    const found = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (!found) return false;
+    (found.matches("form") ? found.querySelector("button") : found).click();
+    return true;
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") for (const menu of menus()) menu.open = false;
+    const search = document.querySelector(".finder input");
+    if (search && event.key === "k" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      return search.focus();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else if (event.key === "/" && search) { event.preventDefault(); search.focus(); }
+    else if (press(event.key)) event.preventDefault();
+  });
+})();
