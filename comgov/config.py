@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
+from comgov.web import Config as WebConfig
 
 
 class ServerConfig(BaseModel, frozen=True, extra="forbid"):
@@ -51,6 +52,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     log: LogConfig = LogConfig()
     institutions: InstitutionsConfig = InstitutionsConfig()
     people: PeopleConfig = PeopleConfig()
+    web: WebConfig = WebConfig()
 
     def by_kind(self) -> Mapping[type[object], object]:
         """Each table by its class, as `Platform.config` looks it up."""

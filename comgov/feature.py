@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
+from comgov.actor import Actor, Role
 from comgov.db import Migrations
 
 if TYPE_CHECKING:
@@ -115,16 +116,22 @@ class Feature:
     """One room of the platform, as `app` sees it.
 
     folder: the room itself, where `templates/`, `static/`, `locale/` and `migrations/` lie.
-    waiting: what waits for a person (the `Actor`), asked for each page: at most one quick query.
+    roles: which of them its place is shown to, any of them; empty: everyone. Actions check for themselves.
+    waiting: what waits for a person, asked for each page: at most one quick query.
     """
 
     name: str
     folder: Path
     place: Place | None = None
+    roles: frozenset[Role] = frozenset()
     routes: Sequence[web.AbstractRouteDef] = ()
     commands: Sequence[typer.Typer] = ()
     jobs: Sequence[Job] = field(default=())
-    waiting: Callable[[Platform, Any], Awaitable[Sequence[Waiting]]] | None = None
+    waiting: Callable[[Platform, Actor], Awaitable[Sequence[Waiting]]] | None = None
+
+    def is_shown_to(self, actor: Actor) -> bool:
+        """Whether the rail leads that person here."""
+        return not self.roles or any(actor.has(role) for role in self.roles)
 
     @property
     def migrations(self) -> Migrations | None:

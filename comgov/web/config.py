@@ -13,21 +13,21 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     """Limits and trust of the HTTP server."""
 
     form_limit_bytes: int = Field(
-        default=1 << 20, ge=1 << 12, description="The most that the fields of one form may weigh, files apart."
+        default=1 << 20, ge=1 << 12, description="the most that the fields of one form may weigh, files apart"
     )
     header_timeout: timedelta = Field(
-        default=timedelta(seconds=20), description="How long a client may take to send the head of its first request."
+        default=timedelta(seconds=20), description="how long a client may take to send the head of its first request"
     )
     body_timeout: timedelta = Field(
-        default=timedelta(seconds=60), description="How long a client may stay silent in the middle of a body."
+        default=timedelta(seconds=60), description="how long a client may stay silent in the middle of a body"
     )
     keepalive: timedelta = Field(
-        default=timedelta(seconds=75), description="How long an idle connection is kept for the next request."
+        default=timedelta(seconds=75), description="how long an idle connection is kept for the next request"
     )
     timezone: str = Field("Africa/Bujumbura", description="the zone in which instants are shown (IANA name)")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
-        description="Networks of the load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        description="networks of the load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed",
     )
 
     @field_validator("timezone")

@@ -108,7 +108,7 @@ async def _waiting(request: web.Request, who: Visitor | None) -> dict[str, Seque
     return {
         feature.name: await feature.waiting(platform, who.actor)
         for feature in request.app[FEATURES]
-        if feature.waiting is not None and feature.name not in who.closed
+        if feature.waiting is not None and feature.is_shown_to(who.actor)
     }
 
 
@@ -116,7 +116,7 @@ def _entries(request: web.Request, who: Visitor, waiting: dict[str, Sequence[Wai
     places = [
         (feature.name, feature.place)
         for feature in request.app[FEATURES]
-        if feature.place is not None and feature.name not in who.closed
+        if feature.place is not None and feature.is_shown_to(who.actor)
     ]
     found = [("", _HOME), *sorted(places, key=lambda pair: pair[1].order)]
     return [

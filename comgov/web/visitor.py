@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from comgov.actor import Actor
 from comgov.feature import PLATFORM
 from comgov.language import Language
 from comgov.web.config import Config
@@ -29,19 +30,17 @@ class Capacity:
 class Visitor:
     """The person behind a valid session.
 
-    actor: what `people.web.actor` gives to actions; opaque here.
+    actor: what `people.web.actor` gives to actions.
     language: the person's own choice, None to follow the browser.
     capacities: the posts held now.
-    closed: names of the features that this person may not enter, which the rail leaves out.
     """
 
-    actor: object
+    actor: Actor
     name: str
     address: str
     institution: str
     language: Language | None = None
     capacities: Sequence[Capacity] = ()
-    closed: frozenset[str] = frozenset()
 
 
 Visitors: TypeAlias = Callable[[web.Request, str], Awaitable[Visitor | None]]

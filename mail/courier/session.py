@@ -213,9 +213,7 @@ class Session:
             self.abort()
             if self._transactions and not replies:
                 raise StaleError(self.name) from error
-            final = Deferred(
-                status="4.4.2", reply=one_line(f"The connection was lost: {_what(error)}")
-            )
+            final = Deferred(status="4.4.2", reply=one_line(f"The connection was lost: {_what(error)}"))
         except MailError as error:
             self.abort()
             final = Deferred(status="4.3.0", reply=f"The message cannot be read here for now: {error.public}")

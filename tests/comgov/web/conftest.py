@@ -12,6 +12,7 @@ from aiohttp import web as http
 from aiohttp.test_utils import TestClient, TestServer
 
 from comgov import web
+from comgov.actor import Actor, Role
 from comgov.errors import Full, Unauthenticated, Unavailable
 from comgov.feature import Feature, Place, Platform, Waiting
 
@@ -22,12 +23,11 @@ Client = TestClient[http.Request, http.Application]
 NOW = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
 
 CLAIRE = web.Visitor(
-    actor="claire",
+    actor=Actor(person_id=1, institution_id=1, name="Claire", address="claire@sante.gov.test", roles=frozenset()),
     name="Claire",
     address="claire@sante.gov.test",
     institution="Ministère de la Santé",
     capacities=[web.Capacity(post_id=7, title="Secrétariat")],
-    closed=frozenset({"vault"}),
 )
 
 
@@ -76,8 +76,8 @@ async def for_people_only(request: http.Request) -> http.StreamResponse:
     return web.render(request, "shelf/show.html", text="members", items=[])
 
 
-async def count_waiting(_platform: Platform, actor: Any) -> Sequence[Waiting]:
-    return [Waiting(title="Unread on {shelf}", count=3, path="/shelf", values={"shelf": f"the shelf of {actor}"})]
+async def count_waiting(_platform: Platform, actor: Actor) -> Sequence[Waiting]:
+    return [Waiting(title="Unread on {shelf}", count=3, path="/shelf", values={"shelf": f"the shelf of {actor.name}"})]
 
 
 SHELF: http.AppKey[list[str]] = http.AppKey("shelf", list)
@@ -99,7 +99,10 @@ shelf = Feature(
     ],
 )
 vault = Feature(
-    name="vault", folder=Path(__file__).parent, place=Place(title="Vault", path="/vault", icon="lock", order=20)
+    name="vault",
+    folder=Path(__file__).parent,
+    roles=frozenset({Role.AUDITOR}),
+    place=Place(title="Vault", path="/vault", icon="lock", order=20),
 )
 
 
