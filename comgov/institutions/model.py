@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """Suspended: nobody of it signs in, nothing is delivered to it, nothing of it is lost."""
+    """Suspended: nobody of it signs in; mail still arrives, nothing of it is lost."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"

@@ -207,20 +207,6 @@ def must_be_able_to_grant(actor: Actor, institution_id: int, roles: Collection[R
         raise Forbidden(N_("Only an administrator of the platform may give or take that role."))
 
 
-def may_post(posting: Posting, list_institution_id: int, members: Collection[int], sender: Account | None) -> bool:
-    """Whether mail from `sender` may go to a list.
-
-    members: ids of the accounts on the list. sender: the local account of the envelope's sender, None for an outsider.
-    """
-    match posting:
-        case Posting.ANYONE:
-            return True
-        case Posting.INSTITUTION:
-            return sender is not None and sender.institution_id == list_institution_id
-        case Posting.MEMBERS:
-            return sender is not None and sender.id in members
-
-
 def may_send_as(person_id: int, account: Account, holdings: Iterable[Holding], now: datetime) -> bool:
     """Whether a person may write under that account's address: their own, or a post held as sender or manager.
 

@@ -1,0 +1,147 @@
+"""The directory that mail asks (`mail.directory.Directory`), answered from people, posts and lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from comgov.errors import Forbidden, TooMany, Unauthenticated, Unavailable
+from comgov.people.actions import authenticate
+from comgov.people.model import Posting, address_of, may_send_as
+from comgov.people.store import directory as store
+from comgov.people.store import people as people_store
+from comgov.people.store import posts as posts_store
+from mail.address import Address
+from mail.directory import Account, Identity, MailingList, NotHere, Recipient
+from mail.errors import SystemDown
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comgov.db import Connection
+    from comgov.feature import Ground
+    from comgov.people import model
+    from comgov.people.store.directory import Destination
+
+REMEMBERED_FOR = timedelta(seconds=2)
+"""How long an answer is trusted: another worker's change is seen within this time."""
+
+_REMEMBERED = 20_000  # answers kept in memory
+_ROLE_NAMES = frozenset({"postmaster", "abuse"})  # RFC 2142 §2, §4: every domain answers them
+
+
+@dataclass(frozen=True)
+class _Answer:
+    recipient: Recipient
+    until: datetime
+
+
+class PeopleDirectory:
+    """Who receives here, who signs in, who may send as whom. One in each process.
+
+    Found recipients are remembered for a moment, so that a message to hundreds asks the database once for each at
+    most; unknown ones never, so that a new address works at once.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._answers: dict[str, _Answer] = {}
+
+    async def lookup(self, address: Address) -> Recipient:
+        """See `mail.directory.Directory.lookup`.
+
+        Closed accounts and lists are unknown. A suspended institution still receives: nothing of it is lost.
+        `postmaster` and `abuse` lead to the institution's administrators unless someone has that address.
+        """
+        now = self._ground.clock()
+        key = address_of(f"{address.local}@{address.domain}") or ""
+        answer = self._answers.get(key)
+        if answer is not None and now < answer.until:
+            return answer.recipient
+        try:
+            async with self._ground.db.connection() as connection:
+                recipient = await _recipient(connection, key, address.domain)
+        except Unavailable as error:
+            raise SystemDown(reason=error.reason) from error
+        self._remember(key, recipient, now)
+        return recipient
+
+    async def authenticate(self, login: str, password: str, *, ip: str) -> Identity | None:
+        """See `mail.directory.Directory.authenticate`. SystemDown too when the client fails too often."""
+        try:
+            actor = await authenticate(self._ground, login, password, ip=ip)
+        except (Unauthenticated, Forbidden):
+            return None
+        except TooMany as error:
+            raise SystemDown("Too many failed sign-ins; try again later", reason=f"from {ip}") from error
+        except Unavailable as error:
+            raise SystemDown(reason=error.reason) from error
+        return Identity(account_id=actor.person_id, address=Address.parse(actor.address), name=actor.name)
+
+    async def may_send_as(self, identity: Identity, address: Address) -> bool:
+        """See `mail.directory.Directory.may_send_as`: never remembered, so that a post released is released."""
+        key = address_of(f"{address.local}@{address.domain}")
+        if key is None:
+            return False
+        try:
+            async with self._ground.db.connection() as connection:
+                account = (await people_store.accounts(connection, [key])).get(key)
+                if account is None:
+                    return False
+                holdings = await posts_store.holdings(connection, [account.id]) if account.kind == "post" else []
+        except Unavailable as error:
+            raise SystemDown(reason=error.reason) from error
+        return may_send_as(identity.account_id, account, holdings, self._ground.clock())
+
+    def _remember(self, key: str, recipient: Recipient, now: datetime) -> None:
+        if isinstance(recipient, NotHere):
+            self._answers.pop(key, None)
+            return
+        if len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
+        self._answers[key] = _Answer(recipient, now + REMEMBERED_FOR)
+
+
+async def _recipient(connection: Connection, key: str, domain: str) -> Recipient:
+    found = await store.destination(connection, key, domain)
+    if found is None:
+        return NotHere.REMOTE
+    if found.account_id is not None:
+        return Account(account_id=found.account_id, address=Address.parse(key), quota_bytes=found.quota_bytes)
+    if found.list_id is not None:
+        return await _list(connection, key, found, found.list_id)
+    if key.rpartition("@")[0] in _ROLE_NAMES:
+        return await _administrators(connection, key, found.institution_id)
+    return NotHere.UNKNOWN
+
+
+async def _list(connection: Connection, key: str, found: Destination, list_id: int) -> MailingList:
+    assert found.owner is not None
+    members = await store.open_members(connection, list_id)
+    posters: frozenset[str] | None = None
+    if found.posting is Posting.MEMBERS:
+        posters = frozenset(member.address for member in members)
+    elif found.posting is Posting.INSTITUTION:
+        posters = await store.open_addresses(connection, found.institution_id)
+    return MailingList(
+        address=Address.parse(key),
+        owner=Address.parse(found.owner),
+        accounts=tuple(_account(member) for member in members),
+        posters=posters,
+    )
+
+
+async def _administrators(connection: Connection, key: str, institution_id: int) -> Recipient:
+    administrators = await store.administrators(connection, institution_id)
+    if not administrators:
+        return NotHere.UNKNOWN
+    return MailingList(
+        address=Address.parse(key),
+        owner=Address.parse(administrators[0].address),
+        accounts=tuple(_account(administrator) for administrator in administrators),
+    )
+
+
+def _account(account: model.Account) -> Account:
+    return Account(account_id=account.id, address=Address.parse(account.address), quota_bytes=account.quota_bytes)
