@@ -97,13 +97,16 @@ class Subject:
     domain: str
     country: str = ""
 
-    def names(self, common_name: str = "") -> x509.Name:
-        """Its distinguished name, with a common name at the end if one is given."""
+    def names(self, what: str = "") -> x509.Name:
+        """Its distinguished name, with a common name at the end if the certificate is for something of its own.
+
+        what: in French, such as `cachet` (seal). Names are cut to the 64 characters of X.520's upper bounds.
+        """
         pairs = [
             (NameOID.COUNTRY_NAME, self.country),
             (NameOID.ORGANIZATION_NAME, self.name[:64]),
             (oids.ORGANIZATION_IDENTIFIER, self.code[:64]),
-            (NameOID.COMMON_NAME, common_name[:64]),
+            (NameOID.COMMON_NAME, what and f"{self.name[: 61 - len(what)]} - {what}"),
         ]
         return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs if value])
 
@@ -127,7 +130,7 @@ def root(key: Key, *, platform: str, now: datetime, country: str = "") -> x509.C
 
     platform: the name people know, such as "COMGOV".
     """
-    name = Subject(name=platform, code="", domain="", country=country).names(f"{platform} Root")
+    name = Subject(name=platform, code="", domain="", country=country).names("autorité racine")
     builder = (
         _builder(name, name, key.public_key(), now, now + ROOT_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
@@ -152,7 +155,7 @@ def institution_authority(
         ],
         excluded_subtrees=None,
     )
-    builder = _authority(issuer, public_key, subject.names(f"{subject.name} Authority"), now, crl_url)
+    builder = _authority(issuer, public_key, subject.names("autorité"), now, crl_url)
     return _issue(issuer, builder.add_extension(constraints, critical=True))
 
 
@@ -160,7 +163,7 @@ def platform_authority(
     issuer: Credential, public_key: PublicKey, *, platform: str, now: datetime, country: str = "", crl_url: str = ""
 ) -> x509.Certificate:
     """The authority of the platform's own servers; it can certify TLS and nothing else."""
-    name = Subject(name=platform, code="", domain="", country=country).names(f"{platform} Servers")
+    name = Subject(name=platform, code="", domain="", country=country).names("serveurs")
     builder = _authority(issuer, public_key, name, now, crl_url)
     return _issue(issuer, builder.add_extension(x509.ExtendedKeyUsage(_TLS_USAGES), critical=False))
 
@@ -169,7 +172,7 @@ def seal(
     issuer: Credential, public_key: PublicKey, subject: Subject, *, now: datetime, crl_url: str = ""
 ) -> x509.Certificate:
     """What an institution signs dossiers and receipts with: digitalSignature and contentCommitment."""
-    builder = _leaf(issuer, public_key, subject.names(f"{subject.name} Seal"), now, SEAL_LIFETIME, crl_url)
+    builder = _leaf(issuer, public_key, subject.names("cachet"), now, SEAL_LIFETIME, crl_url)
     return _issue(
         issuer,
         builder.add_extension(_usage(commitment=True), critical=True).add_extension(
@@ -182,7 +185,7 @@ def register(
     issuer: Credential, public_key: PublicKey, subject: Subject, *, now: datetime, crl_url: str = ""
 ) -> x509.Certificate:
     """What an institution signs the checkpoints of its register with: digitalSignature alone."""
-    builder = _leaf(issuer, public_key, subject.names(f"{subject.name} Register"), now, SEAL_LIFETIME, crl_url)
+    builder = _leaf(issuer, public_key, subject.names("registre"), now, SEAL_LIFETIME, crl_url)
     return _issue(issuer, builder.add_extension(_usage(), critical=True))
 
 
@@ -190,7 +193,7 @@ def time_stamp(
     issuer: Credential, public_key: PublicKey, *, platform: str, now: datetime, country: str = "", crl_url: str = ""
 ) -> x509.Certificate:
     """The time-stamp authority's, directly under the root; its one purpose is critical (RFC 3161 §2.3)."""
-    name = Subject(name=platform, code="", domain="", country=country).names(f"{platform} Time-stamp")
+    name = Subject(name=platform, code="", domain="", country=country).names("horodatage")
     builder = _leaf(issuer, public_key, name, now, TIME_STAMP_LIFETIME, crl_url)
     return _issue(
         issuer,

@@ -30,6 +30,17 @@ ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 MAX_SIGNED_DATA_BYTES = 4 << 20
 """A signature with its certificates and revocation lists; ours are 2 to 10 kB."""
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that `cryptography` raises on bytes that are no certificate, list or message."""
+
 
 @asn1.sequence
 class AlgorithmIdentifier:
@@ -161,7 +172,7 @@ def decode(kind: type[T], der: bytes, what: str) -> T:
     try:
         value = asn1.decode_der(kind, der)
         again = asn1.encode_der(value)
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise Malformed(N_("The {what} is not of the expected form."), what=what, reason=str(error)) from error
     if again != der:
         raise Malformed(N_("The {what} is not in its one canonical form (DER)."), what=what)
@@ -204,7 +215,7 @@ def _check_readable(signed: SignedData, what: str) -> None:
         for crl in crls_of(signed):
             _ = crl.issuer, crl.next_update_utc, [extension.critical for extension in crl.extensions]
             _ = [(line.serial_number, line.revocation_date_utc) for line in crl]
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise Malformed(
             N_("The {what} carries an unreadable certificate or revocation list."), what=what, reason=str(error)
         ) from error
@@ -227,9 +238,13 @@ def is_signed_by(signer: SignerInfo, certificate: x509.Certificate) -> bool:
 
 
 def signing_certificate(signed: SignedData, signer: SignerInfo) -> x509.Certificate | None:
-    """The embedded certificate that the signer names by issuer and serial number."""
+    """The embedded certificate that the signer names by issuer and serial number, to the byte.
+
+    Equal names of other string types (`==` of x509.Name) would leave a few unsigned bytes free to be altered.
+    """
+    issuer, serial_number = signer.sid.issuer.public_bytes(), signer.sid.serial_number
     for certificate in certificates_of(signed):
-        if certificate.issuer == signer.sid.issuer and certificate.serial_number == signer.sid.serial_number:
+        if certificate.serial_number == serial_number and certificate.issuer.public_bytes() == issuer:
             return certificate
     return None
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from comgov.language import N_
-from comgov.signing import oids
+from comgov.signing import cms, oids
 from comgov.signing.certificates import Purpose
 from comgov.signing.errors import Malformed
 from comgov.signing.verdict import Indication, Reason, reason
@@ -56,7 +56,7 @@ class Trust:
         try:
             roots = x509.load_pem_x509_certificates(bundle) if _PEM_CERTIFICATE in bundle else []
             crls = tuple(x509.load_pem_x509_crl(block) for block in _pem_crls(bundle))
-        except ValueError as error:
+        except cms.UNREADABLE as error:
             raise Malformed(N_("The trust file is not readable PEM."), reason=str(error)) from error
         if len(roots) != 1 or not _is_issued_by(roots[0], roots[0]):
             raise Malformed(N_("The trust file must hold one root certificate, and no other certificate."))

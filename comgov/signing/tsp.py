@@ -188,7 +188,7 @@ def read_request(query: bytes) -> Request:
         raise Refused(BAD_REQUEST, f"A request has at most {MAX_QUERY_BYTES} bytes.")
     try:
         request = asn1.decode_der(Request, query)
-    except ValueError as error:
+    except cms.UNREADABLE as error:
         raise Refused(BAD_DATA_FORMAT, "Not a TimeStampReq in DER, or one with extensions.") from error
     if request.version != 1:
         raise Refused(BAD_REQUEST, "The version must be 1.")
