@@ -5,7 +5,7 @@ from comgov.web.config import Config
 from comgov.web.forms import Form, Part, Upload, form, parts
 from comgov.web.frame import capacity
 from comgov.web.middleware import content_policy
-from comgov.web.pages import Page, flash, gettext, language, redirect, render
+from comgov.web.pages import Page, flash, gettext, is_local, language, redirect, render
 from comgov.web.visitor import (
     Capacity,
     Visitor,
@@ -37,6 +37,7 @@ __all__ = [
     "flash",
     "form",
     "gettext",
+    "is_local",
     "is_secure",
     "language",
     "parts",

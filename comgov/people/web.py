@@ -1,0 +1,187 @@
+"""Signing in and out, one's own account, and the answer to "who asks" for every other room."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs
+from aiohttp import web as http
+
+from comgov import web
+from comgov.errors import ComgovError, Forbidden, Invalid, TooMany, Unauthenticated
+from comgov.feature import PLATFORM
+from comgov.institutions import actions as institutions
+from comgov.language import LANGUAGES, N_, Language
+from comgov.people import actions
+
+if TYPE_CHECKING:
+    from comgov.people.model import Actor
+
+
+async def visitors(request: http.Request, token: str) -> web.Visitor | None:
+    """Who holds that session, as the frame of a page shows them; None when it ended. For `web.application`."""
+    platform = request.app[PLATFORM]
+    try:
+        actor = await actions.resolve_session(platform, token, ip=web.client_ip(request))
+    except Unauthenticated:
+        return None
+    institution = await institutions.get_by_id(platform, actor.institution_id)
+    posts = await actions.posts_by_id(platform, actor.posts) if actor.posts else []
+    return web.Visitor(
+        actor=actor,
+        name=actor.name,
+        address=actor.address,
+        institution=institution.name(actor.language),
+        language=actor.language,
+        capacities=[web.Capacity(post_id=post.id, title=post.name) for post in posts],
+    )
+
+
+async def actor(request: http.Request) -> Actor:
+    """Who acts: by the session's cookie, or by `Authorization: Basic` (programs, WebDAV).
+
+    Raises Unauthenticated, which leads browsers to the sign-in page; what `authenticate` raises for Basic.
+    """
+    visitor = web.visitor(request)
+    if visitor is not None:
+        return visitor.actor
+    credentials = _basic(request.headers.get(hdrs.AUTHORIZATION, ""))
+    if credentials is None:
+        raise Unauthenticated(N_("Please sign in. What you saved is kept."))
+    address, password = credentials
+    return await actions.authenticate(request.app[PLATFORM], address, password, ip=web.client_ip(request))
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """User and password of RFC 7617; None if the header holds none."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return (user, password) if colon else None
+
+
+async def show_sign_in(request: http.Request) -> http.StreamResponse:
+    """`GET /sign-in`: the form; whoever is signed in goes on."""
+    way_on = request.query.get("next", "/")
+    if web.visitor(request) is not None:
+        return web.redirect(_local(way_on))
+    return web.render(request, "people/sign_in.html", way_on=way_on, address="", error=None)
+
+
+async def sign_in(request: http.Request) -> http.StreamResponse:
+    """`POST /sign-in`: a fresh session, whatever cookie came along, so that none can be planted."""
+    form = await web.form(request)
+    platform, way_on, address = request.app[PLATFORM], form.get("next", "/"), form.get("address").strip()
+    try:
+        signed_in = await actions.sign_in(
+            platform,
+            address,
+            form.get("password"),
+            ip=web.client_ip(request),
+            agent=request.headers.get(hdrs.USER_AGENT, ""),
+        )
+    except (Unauthenticated, Forbidden, TooMany) as error:
+        return _refused(request, "people/sign_in.html", error, way_on=way_on, address=address)
+    if (former := web.session_token(request)) is not None:
+        await actions.sign_out(platform, former)
+    response = web.redirect(_local(way_on))
+    web.begin_session(request, response, signed_in.token)
+    return response
+
+
+async def sign_out(request: http.Request) -> http.StreamResponse:
+    """`POST /sign-out`: end the session, here and in the browser."""
+    if (token := web.session_token(request)) is not None:
+        await actions.sign_out(request.app[PLATFORM], token)
+    web.flash(request, N_("You are signed out."))
+    response = web.redirect("/sign-in")
+    web.end_session(request, response)
+    return response
+
+
+async def show_account(request: http.Request) -> http.StreamResponse:
+    """`GET /account`: what one may change oneself."""
+    return await _account(request)
+
+
+async def choose_language(request: http.Request) -> http.StreamResponse:
+    """`POST /account/language`: the language of one's pages, wherever one signs in."""
+    who = await actor(request)
+    form = await web.form(request)
+    await actions.choose_language(request.app[PLATFORM], who, _language(form.get("language")))
+    return web.redirect(_local(form.get("next", "/account")))
+
+
+async def change_password(request: http.Request) -> http.StreamResponse:
+    """`POST /account/password`: a new password; every other session ends."""
+    who = await actor(request)
+    form = await web.form(request)
+    if form.get("password") != form.get("password_again"):
+        differs = Invalid(N_("The new password was not typed the same way twice. Nothing was changed."))
+        return await _account(request, error=differs)
+    token = web.session_token(request) or ""
+    try:
+        await actions.change_password(
+            request.app[PLATFORM], who, form.get("password_current"), form.get("password"), token=token
+        )
+    except Unauthenticated:
+        wrong = Invalid(N_("The current password is not right. Nothing was changed."))
+        return await _account(request, error=wrong)
+    except (Invalid, TooMany, Forbidden) as error:
+        return await _account(request, error=error)
+    web.flash(request, N_("Your password is changed. Your other sessions have ended."))
+    return web.redirect("/account")
+
+
+async def end_session(request: http.Request) -> http.StreamResponse:
+    """`POST /account/sessions/{session_id}/end`: end a session of one's own, such as on a lost computer."""
+    who = await actor(request)
+    await actions.end_session(request.app[PLATFORM], who, int(request.match_info["session_id"]))
+    web.flash(request, N_("The session has ended."))
+    return web.redirect("/account")
+
+
+async def _account(request: http.Request, *, error: ComgovError | None = None) -> http.StreamResponse:
+    if web.visitor(request) is None:
+        raise Unauthenticated(N_("Please sign in. What you saved is kept."))
+    who = await actor(request)
+    sessions = await actions.sessions(request.app[PLATFORM], who)
+    if error is not None:
+        return _refused(request, "people/account.html", error, who=who, sessions=sessions)
+    return web.render(request, "people/account.html", error=None, who=who, sessions=sessions)
+
+
+def _refused(request: http.Request, template: str, error: ComgovError, **values: object) -> http.StreamResponse:
+    """The form again, as it was filled, with what is wrong; never an empty one."""
+    response = web.render(request, template, status=error.status, **values, error=error)
+    if isinstance(error, TooMany):
+        response.headers[hdrs.RETRY_AFTER] = "900"
+    return response
+
+
+def _language(wish: str) -> Language:
+    for language in LANGUAGES:
+        if wish == language:
+            return language
+    raise Invalid(N_("This language is not spoken here."))
+
+
+def _local(path: str) -> str:
+    return path if web.is_local(path) else "/"
+
+
+routes = [
+    http.get("/sign-in", show_sign_in),
+    http.post("/sign-in", sign_in),
+    http.post("/sign-out", sign_out),
+    http.get("/account", show_account),
+    http.post("/account/language", choose_language),
+    http.post("/account/password", change_password),
+    http.post(r"/account/sessions/{session_id:\d{1,18}}/end", end_session),
+]
