@@ -1,22 +1,147 @@
-"""The wiring: the one place that knows every room."""
+"""The wiring: the one place that knows every room.
+
+Below it, code receives values; here they are made, in order, and closed in reverse.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web as aiohttp_web
 
 import mail
-from comgov import institutions, jobs, journal, people
-from comgov.db import Migrations
+from comgov import institutions, jobs, journal, people, web
+from comgov.clock import system_clock
+from comgov.config import Config
+from comgov.db import Migrations, migrate, open_database
+from comgov.feature import Feature, Ground, Platform
+from comgov.people.directory import PeopleDirectory
+from comgov.supervisor import Listen, Sockets
+from mail.mailbox import Mailboxes
+from mail.relay import Relay
+from storage import open_disk_store
 
-if TYPE_CHECKING:
-    from comgov.feature import Feature
-
-_MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")
+log = structlog.get_logger()
 
 FEATURES: tuple[Feature, ...] = (journal.feature, institutions.feature, people.feature)
+
+_MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")
+_GOODBYE_SECONDS = 8.0  # what accepted work is given to finish; the supervisor waits ten
 
 
 def migrations() -> list[Migrations]:
     """Every package's tables, in the order they lean on each other."""
     return [_MAIL, jobs.migrations, *(found for feature in FEATURES if (found := feature.migrations))]
+
+
+def listeners(config: Config) -> dict[str, Listen]:
+    """Every port that a node opens, by the name of what listens there."""
+    wanted = {"http": config.server.http}
+    return {name: Listen(one.host, one.port) for name, one in wanted.items() if one.port}
+
+
+@asynccontextmanager
+async def open_platform(config: Config, database_url: str) -> AsyncIterator[Platform]:
+    """What every room shares, for as long as the block lasts."""
+    configs = config.by_kind()
+    async with (
+        open_database(database_url, max_size=config.database.connections) as db,
+        open_disk_store(config.server.data / "blobs") as blobs,
+    ):
+        ground = Ground(db=db, blobs=blobs, clock=system_clock, configs=configs)
+        bodies = await blobs.drawer("mail")
+        relay = Relay(
+            hostname=config.server.hostname,
+            pool=db.pool,
+            blobs=bodies,
+            directory=PeopleDirectory(ground),
+            clock=system_clock,
+        )
+        mailboxes = Mailboxes(pool=db.pool, blobs=bodies, clock=system_clock)
+        yield Platform(
+            db=db,
+            blobs=blobs,
+            clock=system_clock,
+            configs=configs,
+            owned=ground.owned,
+            relay=relay,
+            mailboxes=mailboxes,
+        )
+
+
+async def prepare(config: Config, database_url: str, more: Callable[[Platform], Awaitable[None]] | None = None) -> None:
+    """Bring everything that outlives a worker up to date, before the first one runs."""
+    for name in await migrate(database_url, migrations()):
+        log.info("migration.applied", name=name)
+    async with open_platform(config, database_url) as platform:
+        if more:
+            await more(platform)
+
+
+@functools.cache
+def warm_up() -> web.Site:
+    """What costs time or memory and is the same in every worker: made before they are forked."""
+    return web.prepare(FEATURES)
+
+
+async def serve_worker(config: Config, database_url: str, sockets: Sockets, life: int) -> None:
+    """One worker: serve on these sockets until told to stop, or until the parent is gone (`life` is at its end).
+
+    A background task that fails takes the worker down with it, and the supervisor starts another.
+    """
+    stopping = _stop_requests(life)
+    async with (
+        open_platform(config, database_url) as platform,
+        _serve_http(config, platform, sockets["http"]),
+        asyncio.TaskGroup() as group,
+    ):
+        background = [group.create_task(work) for work in (jobs.run_schedules(database_url, _scheduled(platform)),)]
+        await stopping.wait()
+        for task in background:
+            task.cancel()
+
+
+def _scheduled(platform: Platform) -> list[jobs.Scheduled]:
+    return [
+        jobs.Scheduled(name=job.name, cron=job.cron, run=functools.partial(job.run, platform))
+        for feature in FEATURES
+        for job in feature.jobs
+    ]
+
+
+def _stop_requests(life: int) -> asyncio.Event:
+    """Set at SIGTERM, SIGINT or the end of the pipe."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+    def parent_is_gone() -> None:
+        loop.remove_reader(life)
+        stopping.set()
+
+    loop.add_reader(life, parent_is_gone)
+    return stopping
+
+
+@asynccontextmanager
+async def _serve_http(config: Config, platform: Platform, listening: socket.socket) -> AsyncIterator[None]:
+    application = web.application(platform, FEATURES, site=warm_up())
+    runner = aiohttp_web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=config.web.keepalive.total_seconds(),
+        shutdown_timeout=_GOODBYE_SECONDS,
+    )
+    await runner.setup()
+    await aiohttp_web.SockSite(runner, listening).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()

@@ -23,11 +23,19 @@ from comgov.people import Config as PeopleConfig
 from comgov.web import Config as WebConfig
 
 
+class HttpConfig(BaseModel, frozen=True, extra="forbid"):
+    """Where the web is served, without TLS: a load balancer in front adds it."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all of IPv4, :: for all")
+    port: int = Field(8080, ge=1, le=65535, description="for browsers, the API, downloads, CRLs and time-stamps")
+
+
 class ServerConfig(BaseModel, frozen=True, extra="forbid"):
     """The node itself."""
 
     data: Path = Field(Path("data"), description="where all that is kept on this machine lies; relative to this file")
-    hostname: str = Field("mail.gov.test", description="the name that peers and certificates know this server by")
+    hostname: str = Field("localhost", description="the name that peers and certificates know this server by")
+    http: HttpConfig = HttpConfig()
     workers: int = Field(2, ge=1, le=64, description="processes that share the ports; about one a core")
 
 

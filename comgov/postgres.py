@@ -31,6 +31,7 @@ _SYSTEM_USER = "comgov-postgres"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes (unix(7)); PostgreSQL adds ".s.PGSQL.5432"
 _START_PATIENCE = 60.0
 _OWNER_PATIENCE = 15.0  # seconds; workers of a killed node are given 10 to leave
+_STILL_LEAVING = "is still in use"  # what PostgreSQL says while children of a killed postmaster are on their way out
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -177,15 +178,21 @@ class _Server:
             )  # Ctrl-C is for the node, which then stops PostgreSQL last
 
     def wait(self) -> None:
+        """Return once it accepts connections."""
         deadline = time.monotonic() + _START_PATIENCE
         while time.monotonic() < deadline:
             if self._postmaster_status() == "ready":
                 return
             time.sleep(0.02)
             if self._process is not None and self._process.poll() is not None:
-                break
-        tail = (self.directory / "log").read_text(errors="replace").splitlines()[-3:]
-        raise EmbeddedPostgresError(f"The embedded PostgreSQL in {self.directory} did not start: {' '.join(tail)}")
+                if _STILL_LEAVING not in self._log_tail():
+                    break
+                time.sleep(0.2)
+                self._launch()
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL in {self.directory} did not start: {self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        return " ".join((self.directory / "log").read_text(errors="replace").splitlines()[-3:])
 
     def _postmaster(self) -> list[str]:
         try:

@@ -40,7 +40,7 @@ class Scheduled:
 
     name: str
     cron: str
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[object]]
 
 
 async def run_schedules(database_url: str, scheduled: Sequence[Scheduled]) -> None:

@@ -1,0 +1,6 @@
+"""The program `comgov`."""
+
+from comgov.cli import main
+
+if __name__ == "__main__":
+    main()

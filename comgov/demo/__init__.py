@@ -1,0 +1,1 @@
+"""The sample government, its guided tour, and the command that runs them."""

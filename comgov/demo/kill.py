@@ -1,0 +1,97 @@
+"""The tour's last stop: the server is killed in the middle of its work, and nothing acknowledged is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from secrets import token_bytes, token_hex
+
+import aiohttp
+import aiosmtplib
+
+from comgov.demo.clients import Clients, RefusedError, connect, sha256
+from comgov.demo.government import full
+from comgov.demo.process import DemoProcess
+from comgov.demo.tour import compose, expect, find_mail
+
+_SENDERS = 4
+_LOST_CONNECTION = (aiohttp.ClientError, aiosmtplib.SMTPException, OSError, TimeoutError, RefusedError)
+
+
+@dataclass
+class Acknowledged:
+    """What the server said it had: each of these must be there afterwards, once."""
+
+    message_ids: set[str] = field(default_factory=set)
+    files: dict[str, str] = field(default_factory=dict)
+    dossiers: set[str] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return f"{len(self.message_ids)} messages, {len(self.files)} files, {len(self.dossiers)} dossiers"
+
+
+async def survive_a_kill(demo: DemoProcess) -> Acknowledged:
+    """Send from several clients, kill at a random moment, start again, look for everything that was acknowledged.
+
+    Gives what had been acknowledged; raises TourError for anything missing or doubled.
+    """
+    acknowledged = Acknowledged()
+    root = demo.directory / "pki" / "root.pem"
+    async with connect(demo.ports, root) as clients, _senders(clients, acknowledged):
+        await asyncio.sleep(random.uniform(0.3, 3.0))  # noqa: S311  # no secret: a moment
+        demo.kill()
+    await demo.start()
+    async with connect(demo.ports, root) as clients:
+        await _look_for_mail(clients, acknowledged.message_ids)
+        await _look_for_files(clients, acknowledged.files)
+    return acknowledged
+
+
+@asynccontextmanager
+async def _senders(clients: Clients, acknowledged: Acknowledged) -> AsyncIterator[None]:
+    """Clients that send one thing after another until the connection is lost."""
+    senders = [_send_mail] * _SENDERS + [_send_file] * 2
+    tasks = [asyncio.create_task(_again_and_again(send, clients, acknowledged)) for send in senders]
+    yield
+    await asyncio.gather(*tasks)
+
+
+async def _again_and_again(
+    send: Callable[[Clients, Acknowledged], Awaitable[None]], clients: Clients, acknowledged: Acknowledged
+) -> None:
+    while True:
+        try:
+            await send(clients, acknowledged)
+        except _LOST_CONNECTION:
+            return
+
+
+async def _send_mail(clients: Clients, acknowledged: Acknowledged) -> None:
+    sender, recipient = full("claire@sante"), full("eric@finances")
+    message = compose(sender, [recipient], attachment=token_bytes(random.choice((100, 5_000, 150_000))))  # noqa: S311
+    await clients.submit(sender, [recipient], bytes(message))
+    acknowledged.message_ids.add(message["Message-ID"])
+
+
+async def _send_file(clients: Clients, acknowledged: Acknowledged) -> None:
+    path = f"/api/files/personal/kill-{token_hex(8)}.bin"
+    content = token_bytes(random.choice((1, 50_000, 2_000_000)))  # noqa: S311
+    await clients.api(full("claire@sante")).request("PUT", path, data=content, expect=201)
+    acknowledged.files[path] = sha256(content)
+
+
+async def _look_for_mail(clients: Clients, message_ids: set[str]) -> None:
+    found = [one["message_id"] for one in await find_mail(clients.api(full("eric@finances")), message_ids)]
+    missing, doubled = message_ids - set(found), len(found) - len(set(found))
+    expect(not missing, f"{len(missing)} of {len(message_ids)} acknowledged messages are missing")
+    expect(not doubled, f"{doubled} messages are there twice")
+
+
+async def _look_for_files(clients: Clients, files: dict[str, str]) -> None:
+    claire = clients.api(full("claire@sante"))
+    for path, digest in files.items():
+        reply = await claire.request("GET", path)
+        expect(sha256(reply.body) == digest, f"{path} is not what was acknowledged")

@@ -1,0 +1,55 @@
+"""Where a demo runs: its directory, its ports, its configuration."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+from comgov.demo.clients import Ports
+from comgov.demo.government import DOMAIN
+
+_HIGHEST_OFFSET = 993
+_BASES = range(20_000, 60_000, 1_000)
+
+
+def write_configuration(directory: Path, ports: Ports) -> Path:
+    """Write the demo's configuration, with these ports; gives its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "comgov.toml"
+    path.write_text(
+        f"""\
+# Written by `comgov demo` at each start.
+[server]
+data = "data"
+hostname = "localhost"
+workers = 2
+http = {{ port = {ports.http} }}
+
+[institutions]
+domain = {json.dumps(DOMAIN)}
+
+[log]
+level = "warning"
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def free_ports() -> Ports:
+    """A base all of whose ports are free just now."""
+    for base in _BASES:
+        if all(_is_free(base + offset) for offset in (25, 80, 143, 465, 587, _HIGHEST_OFFSET)):
+            return Ports(base=base)
+    raise OSError("no thousand ports in a row are free on 127.0.0.1; name one with --port-base")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,119 @@
+"""The guided tour: what the three kinds of users do on a working day, through the real protocols, and checked.
+
+Each step is a coroutine that returns when its claim holds and raises `TourError`, with what was seen, when it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import make_msgid
+from secrets import token_bytes, token_hex
+from typing import Any
+
+from comgov.demo.clients import Api, Clients, sha256
+from comgov.demo.government import DOMAIN, full
+
+
+class TourError(Exception):
+    """A claim of the tour does not hold; the message says what was seen instead."""
+
+
+Step = Callable[[Clients], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One stop of the tour. number: as documented; title: what it shows."""
+
+    number: int
+    title: str
+    step: Step
+
+
+def expect(holds: object, otherwise: str) -> None:
+    """Raise TourError with that sentence unless it holds."""
+    if not holds:
+        raise TourError(otherwise)
+
+
+async def mail_reaches_people_and_lists(clients: Clients) -> None:
+    """Claire submits a mail with an attachment to Eric and the list; each reads it byte for byte."""
+    sent = compose(full("claire@sante"), [full("eric@finances"), full("tous@sante")], attachment=token_bytes(200_000))
+    await clients.submit(full("claire@sante"), [full("eric@finances"), full("tous@sante")], bytes(sent))
+    for reader in ("eric@finances", "claire@sante", "jean@sante", "aline@sante"):
+        raw = await read_mail(clients.api(full(reader)), sent["Message-ID"])
+        expect(raw.endswith(bytes(sent)), f"{reader} did not read the bytes that were sent")
+
+
+async def relay_is_open_to_residents_only(clients: Clients) -> None:
+    """An outside server reaches Eric; an unknown address and a third domain are refused."""
+    outside = "agent@exterieur.example"
+    message = compose(outside, [full("eric@finances")])
+    code = await clients.relay(outside, full("eric@finances"), bytes(message))
+    expect(code == 250, f"a mail for Eric was answered {code}")
+    raw = await read_mail(clients.api(full("eric@finances")), message["Message-ID"])
+    expect(raw.endswith(bytes(message)), "Eric did not read the bytes that the outside server sent")
+    for stranger in (f"personne-{token_hex(4)}@finances.{DOMAIN}", "quelquun@ailleurs.example"):
+        code = await clients.relay(outside, stranger, bytes(message))
+        expect(500 <= code < 600, f"a mail for {stranger} was answered {code}")
+
+
+async def a_file_travels_by_link(clients: Clients) -> None:
+    """Claire uploads a file; Eric downloads it by link; digests agree."""
+    claire, eric = clients.api(full("claire@sante")), clients.api(full("eric@finances"))
+    content = token_bytes(3_000_000)
+    path = f"/api/files/personal/rapport-{token_hex(4)}.bin"
+    await claire.request("PUT", path, data=content, expect=201)
+    link = await claire.json("POST", "/api/files/links", json={"path": path, "days": 7}, expect=201)
+    whole = await eric.request("GET", link["path"] + "/content")
+    expect(sha256(whole.body) == sha256(content), "the file downloaded by link is not the one uploaded")
+    middle = await eric.request("GET", link["path"] + "/content", headers={"Range": "bytes=1000-1999"}, expect=206)
+    expect(middle.body == content[1000:2000], "a range of the file is not those bytes of it")
+
+
+def compose(sender: str, recipients: list[str], *, attachment: bytes = b"") -> EmailMessage:
+    """A message as a mail program writes it, CRLF line ends."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = ", ".join(recipients)
+    message["Subject"] = f"Visite guidée {token_hex(4)}"
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    message["Date"] = "Sun, 22 Nov 2026 10:00:00 +0000"
+    message.set_content("Bonjour,\n\nVeuillez trouver ci-joint le rapport demandé.\n\nCordialement\n")
+    if attachment:
+        message.add_attachment(attachment, maintype="application", subtype="octet-stream", filename="rapport.bin")
+    return message
+
+
+async def read_mail(api: Api, message_id: str) -> bytes:
+    """The bytes of the one message with that id in the person's inbox."""
+    found = await find_mail(api, {message_id})
+    expect(len(found) == 1, f"{len(found)} messages instead of one with the id {message_id}")
+    (one,) = found
+    return (await api.request("GET", f"/api/mail/messages/{one['mailbox_id']}/{one['uid']}/raw")).body
+
+
+async def find_mail(api: Api, message_ids: set[str]) -> list[dict[str, Any]]:
+    """Every message of the inbox that has one of these ids, newest first."""
+    mailboxes = await api.json("GET", "/api/mail/mailboxes")
+    inbox = next(one for one in mailboxes["mailboxes"] if one["special_use"] == "Inbox")
+    found: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"next_before_uid": ""}
+    while page["next_before_uid"] is not None:
+        query = f"?before_uid={page['next_before_uid']}&limit=200"
+        page = await api.json("GET", f"/api/mail/mailboxes/{inbox['id']}/messages{query}")
+        found += [one for one in page["messages"] if one["message_id"] in message_ids]
+    return found
+
+
+STOPS = {
+    stop.number: stop
+    for stop in (
+        Stop(1, "A mail with an attachment reaches a person and a list, byte for byte", mail_reaches_people_and_lists),
+        Stop(2, "Other servers reach residents, and nobody else", relay_is_open_to_residents_only),
+        Stop(3, "A file travels by link, whole and in part", a_file_travels_by_link),
+    )
+}

@@ -1,0 +1,71 @@
+"""A node: its database, its ports, its workers, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from comgov import app
+from comgov.config import Config
+from comgov.feature import Platform
+from comgov.logs import set_up_logs
+from comgov.postgres import borrowed_postgres_server, embedded_postgres_server
+from comgov.supervisor import Sockets, Supervisor, open_ports
+
+Preparation = Callable[[Platform], Awaitable[None]]
+
+
+def run(
+    config: Config,
+    *,
+    prepare: Preparation | None = None,
+    progress: Callable[[str], None] = lambda _what: None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    prepare: what else must be there before the first connection. progress: told what is done next, in words.
+    ready: called just before connections are accepted.
+    Raises PortTakenError, EmbeddedPostgresError, MigrationError or Unavailable, each with its sentence.
+    """
+    set_up_logs(config.log.level)
+    signal.signal(signal.SIGTERM, _leave)  # until the supervisor takes over, so that PostgreSQL is stopped
+    sockets = open_ports(app.listeners(config), config.server.workers)
+    progress("Starting PostgreSQL")
+    with _own_database(config) as url:
+        progress("Bringing the database, the certificates and the storage up to date")
+        asyncio.run(app.prepare(config, url, prepare))
+        app.warm_up()
+
+        def work(mine: Sockets, life: int) -> None:
+            asyncio.run(app.serve_worker(config, url, mine, life))
+
+        supervisor = Supervisor(sockets, work)
+        ready()
+        supervisor.run()
+
+
+@contextmanager
+def database_for_command(config: Config) -> Iterator[str]:
+    """The database's URL for a command: that of the running node, or a server of its own meanwhile."""
+    if config.database.url:
+        yield config.database.url
+        return
+    with borrowed_postgres_server(config.server.data / "postgres") as url:
+        yield url
+
+
+@contextmanager
+def _own_database(config: Config) -> Iterator[str]:
+    if config.database.url:
+        yield config.database.url
+        return
+    with embedded_postgres_server(config.server.data / "postgres") as url:
+        yield url
+
+
+def _leave(_number: int, _frame: object) -> None:
+    sys.exit(0)
