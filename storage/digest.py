@@ -6,15 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from storage.blob import Blob
-from storage.errors import IncompleteError
+from storage.errors import CorruptError, IncompleteError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Sequence
-
-BATCH_BYTES = 1 << 20
-"""How many bytes go to a thread at once: 1 MiB takes about a millisecond there, some twenty times the trip."""
-
-_BATCH_PIECES = 512  # below IOV_MAX (1024), and a bound on what many tiny pieces cost
+    from collections.abc import Sequence
 
 
 class Digest:
@@ -41,18 +36,7 @@ class Digest:
             raise IncompleteError(self._declared_bytes, received_bytes=self.size_bytes)
         return Blob(self._sha256.digest(), self.size_bytes)
 
-
-async def batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[bytes]]:
-    """The same bytes in lists of about BATCH_BYTES, none empty: one trip to a thread for each, nothing copied."""
-    batch: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        if not chunk:
-            continue
-        batch.append(chunk)
-        size += len(chunk)
-        if size >= BATCH_BYTES or len(batch) >= _BATCH_PIECES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    def require(self, sha256: bytes) -> None:
+        """CorruptError if the bytes were not those of this digest."""
+        if (found := self._sha256.digest()) != sha256:
+            raise CorruptError(sha256, found_sha256=found, found_bytes=self.size_bytes)

@@ -10,7 +10,6 @@ before the rename leaves a leftover that the next start sweeps; there is no mome
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -20,20 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.blob import Blob
-from storage.digest import BATCH_BYTES, Digest, batches
+from storage.digest import Digest
 from storage.drawer import check_drawer
-from storage.errors import CorruptError, MissingError, StoreFullError, UnreachableError
+from storage.files import require_room, translated, write_all
+from storage.stream import BATCH_BYTES, pour
 from storage.threads import Threads, finish, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
     from datetime import datetime
 
-_THREADS = (
-    16  # calls that wait on the disk at once: fsyncs under way together share a commit of the file system's journal
-)
+_THREADS = 16  # calls waiting on the disk at once; fsyncs under way together share a commit of the journal
 _NAME = re.compile(r"[0-9a-f]{64}")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @asynccontextmanager
@@ -61,22 +58,14 @@ class DiskStore:
         self._drawers: dict[str, DiskStore] = {}
 
     async def write(self, chunks: AsyncIterable[bytes], *, size_bytes: int | None = None) -> Blob:
-        """See Store.write. While a thread hashes and writes one batch, the loop gathers the next."""
-        incoming = await self._threads.run(_Incoming, self._root, self._reserve_bytes, size_bytes)
-        appending = None
+        """See Store.write. A declared size that has no room is refused before the first byte is taken."""
+        incoming = _Incoming(self._root, self._reserve_bytes, size_bytes)
         try:
-            async for batch in batches(chunks):
-                if appending:
-                    await finish(appending)
-                appending = self._threads.start(incoming.append, batch)
-            if appending:
-                await finish(appending)
+            await self._threads.run(incoming.open)
+            await pour(chunks, incoming.append, self._threads)
             return await self._threads.run(incoming.keep)
         finally:
-            try:
-                if appending:
-                    await settle(appending)
-            finally:
+            if not incoming.is_closed:
                 await self._threads.run(incoming.close)
 
     async def read(self, sha256: bytes, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -94,7 +83,8 @@ class DiskStore:
             try:
                 await settle(taking)
             finally:
-                await self._threads.run(outgoing.close)
+                if not outgoing.is_spent:
+                    await self._threads.run(outgoing.close)
 
     async def stat(self, sha256: bytes) -> Blob:
         """See Store.stat."""
@@ -123,12 +113,12 @@ class DiskStore:
         return _path(self._root, sha256)
 
     def _stat(self, sha256: bytes) -> Blob:
-        with _translated(sha256):
+        with translated(sha256):
             return Blob(sha256, self.path(sha256).stat().st_size)
 
     def _delete(self, sha256: bytes, written_before: datetime | None) -> None:
         path = self.path(sha256)
-        with _translated(), _opened(path.parent) as folder, _locked(folder):
+        with translated(), _opened(path.parent) as folder, _locked(folder):
             try:
                 if _is_older(path.stat(), written_before):
                     path.unlink()
@@ -137,48 +127,52 @@ class DiskStore:
 
 
 class _Incoming:
-    """A file being written: append …, keep, and close in any case. Called in threads, one call at a time."""
+    """A file being written: open, append …, then keep or close. Called in threads, one call at a time."""
 
     def __init__(self, root: Path, reserve_bytes: int, declared_bytes: int | None) -> None:
         self._root = root
         self._reserve_bytes = reserve_bytes
+        self._declared_bytes = declared_bytes
         self._digest = Digest(declared_bytes)
-        self._require_room(declared_bytes or 0)
-        with _translated():
-            self._file, self._path = _create_locked(root / "incoming")
-        self._is_kept = False
+        self._file: int | None = None
+        self._path: Path | None = None
+        self.is_closed = False
+
+    def open(self) -> None:
+        require_room(self._root, self._declared_bytes or 0, reserve_bytes=self._reserve_bytes)
+        with translated():
+            self._file, self._path = _create_locked(self._root / "incoming")
 
     def append(self, pieces: Sequence[bytes]) -> None:
+        assert self._file is not None
         self._digest.update(pieces)
-        self._require_room(sum(map(len, pieces)))
-        with _translated():
-            _write_all(self._file, pieces)
+        require_room(self._root, sum(map(len, pieces)), reserve_bytes=self._reserve_bytes)
+        with translated():
+            write_all(self._file, pieces)
 
     def keep(self) -> Blob:
+        assert self._file is not None and self._path is not None
         blob = self._digest.blob()
         path = _path(self._root, blob.sha256)
-        with _translated(), _opened(path.parent) as folder:
+        with translated(), _opened(path.parent) as folder:
             os.fdatasync(self._file)
             with _locked(folder):
                 self._path.rename(path)
-            self._is_kept = True
+            self._path = None
             os.fsync(folder)
+        self.close()
         return blob
 
     def close(self) -> None:
         """Leave nothing behind of what was not kept."""
-        with _translated():
+        self.is_closed = True
+        with translated():
             try:
-                if not self._is_kept:
+                if self._path:
                     self._path.unlink(missing_ok=True)
             finally:
-                os.close(self._file)
-
-    def _require_room(self, size_bytes: int) -> None:
-        with _translated():
-            found = os.statvfs(self._root)
-        if (left := found.f_bavail * found.f_frsize - self._reserve_bytes) < size_bytes:
-            raise StoreFullError(f"{self._root} has {left} bytes left above its reserve, {size_bytes} were to come")
+                if self._file is not None:
+                    os.close(self._file)
 
 
 class _Outgoing:
@@ -198,7 +192,7 @@ class _Outgoing:
 
     def take(self) -> bytes:
         """The next chunk, empty at the end; of a whole blob, the last only if the digest agrees."""
-        with _translated(self._sha256):
+        with translated(self._sha256):
             if self._file is None:
                 self._open()
             assert self._file is not None
@@ -207,7 +201,8 @@ class _Outgoing:
         if self._digest:
             self._digest.update([chunk])
         if not chunk or not self._left:
-            self._check()
+            if self._digest:
+                self._digest.require(self._sha256)
             self.close()
             self.is_spent = True
         return chunk
@@ -224,10 +219,6 @@ class _Outgoing:
         if len(self._left) == blob.size_bytes:
             self._digest = Digest()
 
-    def _check(self) -> None:
-        if self._digest and (found := self._digest.blob()).sha256 != self._sha256:
-            raise CorruptError(self._sha256, f"{self._path} has the bytes of {found.sha256.hex()}")
-
 
 def _path(root: Path, sha256: bytes) -> Path:
     name = sha256.hex()
@@ -241,7 +232,7 @@ def _folders(root: Path) -> list[Path]:
 def _prepare(root: Path) -> None:
     """Make what is missing of the folders, durably, and sweep what a crash left."""
     incoming = root / "incoming"
-    with _translated():
+    with translated():
         for folder in (incoming, *_folders(root)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (root, root.parent):
@@ -277,17 +268,9 @@ def _create_locked(folder: Path) -> tuple[int, Path]:
         os.close(file)
 
 
-def _write_all(file: int, pieces: Sequence[bytes]) -> None:
-    """Write every byte: near the end of the room a system call takes fewer than it is given, and the next one fails."""
-    written = os.writev(file, pieces)
-    rest = memoryview(b"".join(pieces))[written:] if written < sum(map(len, pieces)) else memoryview(b"")
-    while rest:
-        rest = rest[os.write(file, rest) :]
-
-
 def _list(folder: Path, written_before: datetime | None) -> list[Blob]:
     blobs = []
-    with _translated(), os.scandir(folder) as entries:
+    with translated(), os.scandir(folder) as entries:
         for entry in entries:
             if not _NAME.fullmatch(entry.name):
                 continue
@@ -321,14 +304,3 @@ def _locked(folder: int) -> Iterator[None]:
         yield
     finally:
         fcntl.flock(folder, fcntl.LOCK_UN)
-
-
-@contextmanager
-def _translated(sha256: bytes = b"") -> Iterator[None]:
-    """The system's errors in our words. sha256: whose absence means that the blob is missing."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise (MissingError(sha256) if sha256 else UnreachableError(str(error))) from error
-    except OSError as error:
-        raise (StoreFullError if error.errno in _FULL else UnreachableError)(str(error)) from error

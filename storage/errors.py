@@ -39,8 +39,8 @@ class CorruptError(StorageError):
 
     public = "The content of this file was damaged where it is stored. Tell your administrator."
 
-    def __init__(self, sha256: bytes, found: str) -> None:
-        super().__init__(f"blob {sha256.hex()} is damaged: {found}")
+    def __init__(self, sha256: bytes, *, found_sha256: bytes, found_bytes: int) -> None:
+        super().__init__(f"blob {sha256.hex()} is damaged: its {found_bytes} bytes are those of {found_sha256.hex()}")
 
 
 class IncompleteError(StorageError):

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from storage.blob import Blob
-from storage.digest import BATCH_BYTES, Digest, batches
+from storage.digest import Digest
 from storage.drawer import check_drawer
-from storage.errors import CorruptError, MissingError
+from storage.errors import MissingError
+from storage.stream import BATCH_BYTES, batches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
@@ -46,7 +47,9 @@ class MemoryStore:
         content = self._find(sha256).content
         span = Blob(sha256, len(content)).span(start, stop)
         if len(span) == len(content):
-            _check(sha256, content)
+            digest = Digest()
+            digest.update([content])
+            digest.require(sha256)
         for position in span[::BATCH_BYTES]:
             yield content[position : min(position + BATCH_BYTES, span.stop)]
 
@@ -79,10 +82,3 @@ class MemoryStore:
             return self._kept[sha256]
         except KeyError:
             raise MissingError(sha256) from None
-
-
-def _check(sha256: bytes, content: bytes) -> None:
-    digest = Digest()
-    digest.update([content])
-    if (found := digest.blob()).sha256 != sha256:
-        raise CorruptError(sha256, f"its bytes are those of {found.sha256.hex()}")

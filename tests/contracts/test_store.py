@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -21,10 +22,13 @@ from storage import (
     open_disk_store,
     verify,
 )
+from storage.s3 import open_s3_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from tests.storage.seaweedfs import SeaweedFS
 
 MIB = 1 << 20
 LARGE = b"".join(hashlib.sha256(number.to_bytes(4, "big")).digest() for number in range(7 * MIB // 32)) + b"end"
@@ -45,19 +49,19 @@ class Subject:
     damage: Damaged
 
 
-@asynccontextmanager
-async def _memory(_path: Path) -> AsyncIterator[Subject]:
+@pytest.fixture
+async def memory() -> Subject:
     store = MemoryStore()
 
     async def damage(sha256: bytes, content: bytes) -> None:
         store.damage(sha256, content)
 
-    yield Subject(store, damage)
+    return Subject(store, damage)
 
 
-@asynccontextmanager
-async def _disk(path: Path) -> AsyncIterator[Subject]:
-    async with open_disk_store(path / "blobs") as store:
+@pytest.fixture
+async def disk(tmp_path: Path) -> AsyncIterator[Subject]:
+    async with open_disk_store(tmp_path / "blobs") as store:
 
         async def damage(sha256: bytes, content: bytes) -> None:
             store.path(sha256).write_bytes(content)
@@ -65,13 +69,25 @@ async def _disk(path: Path) -> AsyncIterator[Subject]:
         yield Subject(store, damage)
 
 
-STORES = {"memory": _memory, "disk": _disk}
+@pytest.fixture
+async def s3(seaweedfs: SeaweedFS, tmp_path: Path) -> AsyncIterator[Subject]:
+    """A prefix of its own in one bucket, and parts small enough that 7 MiB are two."""
+    config = seaweedfs.config("contract", prefix=f"{tmp_path.name}/", part_size_bytes=5 * MIB)
+    client = seaweedfs.client()
+
+    async def damage(sha256: bytes, content: bytes) -> None:
+        key = f"{config.prefix}{sha256.hex()}"
+        await asyncio.to_thread(client.put_object, config.bucket, key, BytesIO(content), len(content))
+
+    async with open_s3_store(config, tmp_path / "spool") as store:
+        yield Subject(store, damage)
 
 
-@pytest.fixture(params=STORES)
-async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
-    async with STORES[request.param](tmp_path) as subject:
-        yield subject
+@pytest.fixture(params=["memory", "disk", pytest.param("s3", marks=pytest.mark.xdist_group("seaweedfs"))])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Subject)
+    return found
 
 
 @pytest.fixture

@@ -1,0 +1,5 @@
+"""Fixtures of these tests."""
+
+from tests.storage.seaweedfs import seaweedfs
+
+__all__ = ["seaweedfs"]

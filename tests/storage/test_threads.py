@@ -1,0 +1,68 @@
+"""A thread is never left running behind a coroutine that was cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from storage.stream import BATCH_BYTES, batches, pour
+from storage.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads(2)
+    yield threads
+    threads.close()
+
+
+async def test_a_cancelled_call_is_waited_for_however_often_it_is_cancelled(threads: Threads) -> None:
+    ended = []
+
+    def slow() -> None:
+        time.sleep(0.2)
+        ended.append(True)
+
+    running = asyncio.create_task(threads.run(slow))
+    for _ in range(3):
+        await asyncio.sleep(0.02)
+        running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert ended == [True]
+
+
+async def test_what_a_call_raises_is_raised(threads: Threads) -> None:
+    def failing() -> None:
+        raise ZeroDivisionError("in a thread")
+
+    with pytest.raises(ZeroDivisionError, match="in a thread"):
+        await threads.run(failing)
+
+
+async def chunks_of(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def test_batches_hold_a_megabyte_or_a_bounded_number_of_pieces() -> None:
+    pieces = [b"x"] * 2000 + [bytes(BATCH_BYTES // 2)] * 5 + [b""]
+    found = [batch async for batch in batches(chunks_of(*pieces))]
+    assert b"".join(map(b"".join, found)) == b"".join(pieces)
+    assert max(map(len, found)) <= 1024
+    assert max(sum(map(len, batch)) for batch in found) < 2 * BATCH_BYTES
+    assert all(found)
+
+
+async def test_the_last_batch_failing_is_not_overlooked(threads: Threads) -> None:
+    def failing(_batch: list[bytes]) -> None:
+        raise ZeroDivisionError("at the last")
+
+    with pytest.raises(ZeroDivisionError):
+        await pour(chunks_of(b"only"), failing, threads)
