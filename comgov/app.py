@@ -23,10 +23,11 @@ from comgov.config import Config
 from comgov.db import Migrations, migrate, open_database
 from comgov.feature import Feature, Ground, Platform
 from comgov.people.directory import PeopleDirectory
+from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
 from mail.mailbox import Mailboxes
 from mail.relay import Relay
-from storage import open_disk_store
+from storage import open_store
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ async def open_platform(config: Config, database_url: str) -> AsyncIterator[Plat
     configs = config.by_kind()
     async with (
         open_database(database_url, max_size=config.database.connections) as db,
-        open_disk_store(config.server.data / "blobs") as blobs,
+        open_store(config.storage) as blobs,
     ):
         ground = Ground(db=db, blobs=blobs, clock=system_clock, configs=configs)
         bodies = await blobs.drawer("mail")
@@ -132,7 +133,7 @@ def _stop_requests(life: int) -> asyncio.Event:
 
 @asynccontextmanager
 async def _serve_http(config: Config, platform: Platform, listening: socket.socket) -> AsyncIterator[None]:
-    application = web.application(platform, FEATURES, site=warm_up())
+    application = web.application(platform, FEATURES, site=warm_up(), visitors=visitors)
     runner = aiohttp_web.AppRunner(
         application,
         access_log=None,

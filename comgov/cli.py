@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Annotated, TypeVar
 import typer
 
 from comgov import app, config, node
-from comgov.command import DEFAULT_CONFIG, ConfigOption
+from comgov.command import DEFAULT_CONFIG, ConfigOption, read_password
 from comgov.config import ConfigError
 from comgov.db import MigrationError
 from comgov.demo.commands import demo
+from comgov.doctor import examine
 from comgov.errors import ComgovError
 from comgov.feature import Platform
 from comgov.postgres import EmbeddedPostgresError
+from comgov.setup import FirstAdministrator, initialise
 from comgov.supervisor import PortTakenError
 
 T = TypeVar("T")
@@ -77,6 +80,40 @@ def serve(
         server = settings.server.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"server": server})
     node.run(settings)
+
+
+@program.command(epilog="Example: comgov init /var/lib/comgov --administrator admin@setic.gov.bi")
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where the configuration and all data will lie.")],
+    administrator: Annotated[str, typer.Option(prompt="Address of the first administrator")],
+    name: Annotated[str, typer.Option(prompt="Their name")],
+    institution: Annotated[str, typer.Option(prompt="The name of their institution")],
+    hostname: Annotated[str, typer.Option(help="The name peers know the server by.")] = socket.getfqdn(),
+    password_file: Annotated[Path | None, typer.Option(help="Holds the password; asked for otherwise.")] = None,
+) -> None:
+    """Make a new server: configuration, database, keys and first administrator."""
+    first = FirstAdministrator(
+        address=administrator, name=name, institution=institution, password=read_password(password_file)
+    )
+    path = initialise(directory, hostname, first)
+    typer.echo(f"The server is made. Start it with: comgov serve --config {path}")
+
+
+@program.command(epilog="Example: comgov doctor --config /var/lib/comgov/comgov.toml")
+def doctor(path: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Look at database, storage, disk, clock, ports: a line each, exit 1 on any fault."""
+    settings = config.load(path)
+
+    async def run(url: str) -> bool:
+        is_well = True
+        async for finding in examine(settings, url):
+            typer.echo(f"{'ok    ' if finding.is_well else 'FAULT '} {finding.part:12} {finding.sentence}")
+            is_well &= finding.is_well
+        return is_well
+
+    with node.database_for_command(settings) as url:
+        if not asyncio.run(run(url)):
+            raise typer.Exit(1)
 
 
 program.command(epilog="Example: comgov demo --check")(demo)

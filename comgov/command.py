@@ -18,6 +18,7 @@ from typing import Annotated, Protocol, TypeVar
 import typer
 
 from comgov.actor import Actor, console
+from comgov.errors import Invalid
 from comgov.feature import Platform
 
 T = TypeVar("T")
@@ -44,3 +45,14 @@ def on_platform(context: typer.Context, config: Path, work: Callable[[Platform],
 def operator() -> Actor:
     """Who types this command, for the journal."""
     return console(getpass.getuser())
+
+
+def read_password(file: Path | None) -> str:
+    """The first line of that file, without its line end; asked twice on the terminal when there is no file."""
+    if file is None:
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return stream.readline(1000).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid("The password file {file} cannot be read as text.", file=file, reason=str(error)) from error

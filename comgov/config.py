@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
 
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
 from comgov.web import Config as WebConfig
+from storage import Config as StorageConfig
 
 
 class HttpConfig(BaseModel, frozen=True, extra="forbid"):
@@ -58,6 +60,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     server: ServerConfig = ServerConfig()
     database: DatabaseConfig = DatabaseConfig()
     log: LogConfig = LogConfig()
+    storage: StorageConfig = StorageConfig()
     institutions: InstitutionsConfig = InstitutionsConfig()
     people: PeopleConfig = PeopleConfig()
     web: WebConfig = WebConfig()
@@ -158,15 +161,35 @@ _HEADER = """\
 def _explain_table(name: str, table: type[BaseModel]) -> list[str]:
     lines = [f"[{name}]"]
     if table.__doc__:
-        lines.insert(0, f"# {inspect.getdoc(table)}".replace("\n", "\n# ").replace("# \n", "#\n"))
+        lines.insert(0, _comment(inspect.cleandoc(table.__doc__)))
     inner: list[str] = []
     for key, field in table.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            inner += _explain_table(f"{name}.{key}", kind)
-        else:
-            lines += [f"# {field.description}", f"{key} = {_toml(field.get_default(call_default_factory=True))}"]
+        if (kind := table_of(field)) is None:
+            lines += [_comment(str(field.description)), _explain_key(key, field)]
+            continue
+        explained = _explain_table(f"{name}.{key}", kind)
+        is_used = field.default is not None
+        inner += explained if is_used else [line if line.startswith("#") else _comment(line) for line in explained]
     return [*lines, "", *inner]
+
+
+def _explain_key(key: str, field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    if default is None or default is PydanticUndefined:
+        return f"# {key} ="
+    return f"{key} = {_toml(default)}"
+
+
+def _comment(text: str) -> str:
+    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+
+
+def table_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that is a table, optional or not; None for a plain key."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _toml(value: object) -> str:
@@ -181,8 +204,6 @@ def _toml(value: object) -> str:
             return "[" + ", ".join(_toml(one) for one in value) + "]"
         case dict():
             return "{" + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + "}"
-        case None:
-            return '""'
         case _:
             return json.dumps(str(value), ensure_ascii=False)
 

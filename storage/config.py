@@ -26,7 +26,7 @@ class S3Config(BaseModel, frozen=True, extra="forbid"):
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="made at the start if it is missing")
     region: str = Field(default="us-east-1", min_length=1, description="what signatures name; any for most servers")
     prefix: str = Field(default="blobs/", pattern=r"^([\w.-]+/)*$", max_length=200, description="what keys begin with")
-    access_key_id: str = Field(min_length=1)
+    access_key_id: str = Field(min_length=1, description="who we are to the server")
     secret_key_file: Path = Field(description="a file that holds the secret access key alone")
     ca_file: Path | None = Field(default=None, description="certificates to trust instead of the system's")
     part_size_bytes: int = Field(default=64 * MIB, ge=5 * MIB, le=5 << 30, description="larger blobs go in such parts")
@@ -36,8 +36,8 @@ class S3Config(BaseModel, frozen=True, extra="forbid"):
 class Config(BaseModel, frozen=True, extra="forbid"):
     """One kind of store for the whole node."""
 
-    kind: Literal["disk", "s3"] = "disk"
-    path: Path = Field(default=Path("blobs"), description="disk: where blobs lie; s3: where they wait until whole")
+    kind: Literal["disk", "s3"] = Field(default="disk", description="disk, or s3 for a server that speaks it")
+    path: Path = Field(default=Path("data/blobs"), description="disk: where blobs lie; s3: where they wait until whole")
     reserve_bytes: int = Field(
         default=256 * MIB, ge=0, description="room on that file system which is left to others, such as the database"
     )

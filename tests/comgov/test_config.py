@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from comgov.config import Config, ConfigError, explain, load
+from comgov.config import Config, ConfigError, explain, load, table_of
 
 DOCUMENTED = Path(__file__).parents[2] / "deploy" / "comgov.toml"
 
@@ -78,8 +78,7 @@ def _write(directory: Path, text: str) -> Path:
 def _keys(table: type[BaseModel], prefix: str = "") -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = []
     for name, field in table.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if kind := table_of(field):
             found += _keys(kind, f"{prefix}{name}.")
         else:
             found.append((prefix + name, field.description))

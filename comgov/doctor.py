@@ -1,0 +1,119 @@
+"""The doctor: a line about each thing that the server leans on, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from comgov import app
+from comgov.config import Config
+from comgov.errors import ComgovError
+from comgov.feature import Platform
+from comgov.supervisor import Listen
+from storage import StorageError
+
+_LEAST_FREE = 0.05  # of the disk
+_MOST_SKEW = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """part: what was looked at. sentence: what was found, and what to do when it is not well."""
+
+    part: str
+    is_well: bool
+    sentence: str
+
+
+Check = Callable[[Config, Platform], Awaitable[str]]
+
+
+class _UnwellError(Exception):
+    """A part is not well; the message says what to do."""
+
+
+async def examine(config: Config, database_url: str) -> AsyncIterator[Finding]:
+    """Look at one part after the other, whatever the ones before gave."""
+    try:
+        async with app.open_platform(config, database_url) as platform:
+            for part, check in _CHECKS.items():
+                yield await _look(part, check, config, platform)
+    except ComgovError as error:
+        yield Finding("database", False, str(error))
+
+
+async def _look(part: str, check: Check, config: Config, platform: Platform) -> Finding:
+    try:
+        return Finding(part, True, await check(config, platform))
+    except (_UnwellError, ComgovError, StorageError, OSError) as error:
+        return Finding(part, False, str(error))
+
+
+async def _database(_config: Config, platform: Platform) -> str:
+    async with platform.db.connection() as connection:
+        version = await connection.fetchval("SHOW server_version")
+        applied = await connection.fetchval("SELECT count(*) FROM comgov.migration")
+    return f"PostgreSQL {version}, {applied} migrations applied"
+
+
+async def _storage(_config: Config, platform: Platform) -> str:
+    async def probe() -> AsyncIterator[bytes]:
+        yield b"comgov doctor"
+
+    drawer = await platform.blobs.drawer("doctor")
+    blob = await drawer.write(probe())
+    read = b"".join([chunk async for chunk in drawer.read(blob.sha256)])
+    await drawer.delete(blob.sha256)
+    if read != b"comgov doctor":
+        raise _UnwellError("What was written did not come back: check the disk.")
+    return "writes and reads back"
+
+
+async def _disk(config: Config, _platform: Platform) -> str:
+    usage = shutil.disk_usage(config.server.data)
+    free = f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.1f} GB free"
+    if usage.free < _LEAST_FREE * usage.total:
+        raise _UnwellError(f"{free}: make room before mail and files are refused.")
+    return free
+
+
+async def _clock(_config: Config, platform: Platform) -> str:
+    async with platform.db.connection() as connection:
+        there = await connection.fetchval("SELECT clock_timestamp()")
+    skew = abs(there - datetime.now(UTC))
+    if skew > _MOST_SKEW:
+        raise _UnwellError(f"{skew.total_seconds():.0f} s apart from the database: set both by NTP.")
+    return f"agrees with the database within {skew.total_seconds() * 1000:.0f} ms"
+
+
+async def _ports(config: Config, _platform: Platform) -> str:
+    states = [f"{name} {listen.port} {_port_state(listen)}" for name, listen in app.listeners(config).items()]
+    if any(state.endswith("refused") for state in states):
+        raise _UnwellError(", ".join(states) + ": run as a user who may open them (see deploy/comgov.service).")
+    return ", ".join(states)
+
+
+def _port_state(listen: Listen) -> str:
+    with socket.socket(socket.AF_INET6 if ":" in listen.host else socket.AF_INET) as probe:
+        probe.settimeout(2)
+        if probe.connect_ex((listen.host, listen.port)) == 0:
+            return "answers"
+    with socket.socket(socket.AF_INET6 if ":" in listen.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+        except OSError:
+            return "refused"
+    return "free"
+
+
+_CHECKS: dict[str, Check] = {
+    "database": _database,
+    "storage": _storage,
+    "disk": _disk,
+    "clock": _clock,
+    "ports": _ports,
+}
