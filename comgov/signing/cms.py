@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from comgov.language import N_
 from comgov.signing import oids
@@ -212,13 +213,21 @@ def _check_readable(signed: SignedData, what: str) -> None:
     try:
         for certificate in certificates_of(signed):
             _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+            _check_bit_string(certificate.public_bytes(Encoding.DER), certificate.signature)
         for crl in crls_of(signed):
             _ = crl.issuer, crl.next_update_utc, [extension.critical for extension in crl.extensions]
             _ = [(line.serial_number, line.revocation_date_utc) for line in crl]
+            _check_bit_string(crl.public_bytes(Encoding.DER), crl.signature)
     except UNREADABLE as error:
         raise Malformed(
             N_("The {what} carries an unreadable certificate or revocation list."), what=what, reason=str(error)
         ) from error
+
+
+def _check_bit_string(der: bytes, signature: bytes) -> None:
+    """A certificate's own signature has whole octets; that it says so is outside what the signature covers."""
+    if not der.endswith(b"\0" + signature):
+        raise ValueError("a signature with unused bits")
 
 
 def _name(algorithm: AlgorithmIdentifier) -> tuple[x509.ObjectIdentifier, bool]:

@@ -108,10 +108,10 @@ def test_other_bytes_are_invalid(world: World) -> None:
 def test_every_altered_byte_is_invalid(world: World, level: Level) -> None:
     signature = bytearray(world.sign(CONTENT, crls=None if level is Level.B_LT else ()))
     for place in range(len(signature)):
-        for bit in (0x01, 0x80):
-            signature[place] ^= bit
-            assert isinstance(cades.verify(bytes(signature), CONTENT, world.trust), Invalid), place
-            signature[place] ^= bit
+        bit = 1 << place % 8
+        signature[place] ^= bit
+        assert isinstance(cades.verify(bytes(signature), CONTENT, world.trust), Invalid), place
+        signature[place] ^= bit
     assert isinstance(cades.verify(bytes(signature), CONTENT, world.trust), Valid)
 
 
