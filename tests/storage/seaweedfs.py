@@ -64,7 +64,7 @@ class SeaweedFS:
             "-master.volumeSizeLimitMB=256",
             "-master.electionTimeout=1s",
             "-master.heartbeatInterval=100ms",
-            "-volume.max=20",
+            "-volume.max=200",
             "-s3",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
