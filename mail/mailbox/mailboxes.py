@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from mail.blobs import Blobs
-    from mail.mailbox.model import Content, Mailbox, Message, Page, Part, SpecialUse
+    from mail.mailbox.model import Content, Mailbox, Message, Page, SpecialUse
+    from mail.message import Part
 
 
 class Mailboxes:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from mail.message import Part
+
 
 class SpecialUse(StrEnum):
     """What a mailbox is for (RFC 6154); each account has one of each."""
@@ -52,31 +54,6 @@ class Mailbox:
     messages: int
     unseen: int
     size_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A leaf of the MIME tree, or a message within; offsets count from the first byte of the header as received.
-
-    number: IMAP's section, such as `1.2`. type: such as `text/plain`, lower case. encoding: such as `base64`.
-    charset: as declared, empty when it was not. filename: decoded, empty for none. content_id: without brackets.
-    disposition: `inline`, `attachment` or empty. start, stop: of its encoded body.
-    """
-
-    number: str
-    type: str
-    encoding: str
-    charset: str
-    filename: str
-    disposition: str
-    content_id: str
-    start: int
-    stop: int
-
-    @property
-    def is_attachment(self) -> bool:
-        """Whether a reader shows it as a file rather than as text."""
-        return self.disposition == "attachment" or bool(self.filename) or not self.type.startswith("text/")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,203 @@
+"""Header fields: found, unfolded, decoded. Every function takes hostile bytes and time linear in their number."""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+Fields: TypeAlias = dict[bytes, list[bytes]]
+"""Values by lower-case name, in order, unfolded and stripped."""
+
+_KEPT = frozenset(
+    b"subject from sender reply-to to cc bcc date message-id in-reply-to received delivered-to return-path "
+    b"content-type content-transfer-encoding content-disposition content-id content-description content-language "
+    b"content-location content-md5".split()
+)
+_VALUE_LIMIT = 64 * 1024  # bytes of a value that are looked at
+_SHOWN_LIMIT = 1000  # characters of a decoded value
+_PARAMETERS_LIMIT = 100
+_CHARSETS = re.compile(
+    r"ascii|utf-(?:8|7|16(?:-[lb]e)?|32(?:-[lb]e)?)|iso8859-\d+|iso2022_\w+|cp\d+|koi8-\w|mac-\w+"
+    r"|gb2312|gbk|gb18030|hz|big5\w*|euc_\w+|shift_jis\w*|johab|tis-620|hp-roman8|ptcp154|kz1048"
+)
+_UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_BLANKS = re.compile(r"\s+")
+_ENCODED_WORD = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?\s]*)\?=")
+_PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|\Z)|([^\s;]*))', re.DOTALL)
+_CONTINUED = re.compile(rb"([^*]+)(?:\*(\d{1,3}))?(\*)?")
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+def header_size(content: bytes, start: int = 0, stop: int | None = None) -> int:
+    """How many bytes from `start` on are header, the empty line that ends it included; all of them if none does."""
+    stop = len(content) if stop is None else stop
+    if content[start : start + 2] == b"\r\n":
+        return 2
+    found = content.find(b"\r\n\r\n", start, stop)
+    return (stop if found < 0 else found + 4) - start
+
+
+def split_fields(header: bytes) -> Fields:
+    """The fields that this server looks at; lines that are no field are passed over."""
+    found: list[tuple[bytes, list[bytes]]] = []
+    pieces: list[bytes] | None = None
+    for line in header.split(b"\r\n"):
+        if line[:1] in (b" ", b"\t"):
+            if pieces is not None:
+                pieces.append(line)
+            continue
+        name, colon, value = line.partition(b":")
+        name = name.rstrip(b" \t").lower()
+        if colon and name in _KEPT:
+            pieces = [value]
+            found.append((name, pieces))
+        else:
+            pieces = None
+    fields: Fields = {}
+    for name, pieces in found:
+        fields.setdefault(name, []).append(b"".join(pieces)[:_VALUE_LIMIT].strip())
+    return fields
+
+
+def first(fields: Fields, name: bytes) -> bytes:
+    """The first value of that field; empty when it is absent."""
+    return fields[name][0] if name in fields else b""
+
+
+def without(header: bytes, name: bytes) -> bytes:
+    """The header with every field of that (lower-case) name taken out, folded lines and all."""
+    kept = []
+    is_cut = False
+    for line in header.splitlines(keepends=True):
+        if line[:1] not in (b" ", b"\t"):
+            is_cut = line.partition(b":")[0].rstrip(b" \t").lower() == name
+        if not is_cut:
+            kept.append(line)
+    return b"".join(kept)
+
+
+def decode(value: bytes) -> str:
+    """A value as text: encoded words undone (RFC 2047), 8-bit bytes taken as UTF-8 or else Windows-1252."""
+    value = value[:_VALUE_LIMIT]
+    text = _decode_words(value) if b"=?" in value else decode_bytes(value, "")
+    return _BLANKS.sub(" ", showable(text)).strip()[:_SHOWN_LIMIT]
+
+
+def _decode_words(value: bytes) -> str:
+    """Neighbouring words of one charset are joined before decoding: some mailers cut characters in two."""
+    pieces: list[tuple[str, bytes]] = []
+    end = 0
+    for word in _ENCODED_WORD.finditer(value):
+        between = value[end : word.start()]
+        charset = word[1].decode("ascii", "replace").lower()
+        if between.strip() or not pieces:
+            pieces.append(("", between))
+        raw = _decode_word(word[2], word[3])
+        if pieces and pieces[-1][0] == charset:
+            pieces[-1] = (charset, pieces[-1][1] + raw)
+        else:
+            pieces.append((charset, raw))
+        end = word.end()
+    pieces.append(("", value[end:]))
+    return "".join(decode_bytes(raw, charset) for charset, raw in pieces)
+
+
+def _decode_word(encoding: bytes, text: bytes) -> bytes:
+    if encoding in b"qQ":
+        return binascii.a2b_qp(text.replace(b"_", b" "))
+    return decode_base64(text)
+
+
+def decode_base64(text: bytes) -> bytes:
+    """What base64 can be made out; the rest is dropped."""
+    try:
+        return binascii.a2b_base64(text + b"==")
+    except binascii.Error:
+        whole = len(re.sub(rb"[^A-Za-z0-9+/]", b"", text)) // 4 * 4
+        return binascii.a2b_base64(re.sub(rb"[^A-Za-z0-9+/]", b"", text)[:whole])
+
+
+def decode_bytes(raw: bytes, charset: str) -> str:
+    """Text of that charset; of an unknown or wrong one, UTF-8 if it is valid, else Windows-1252."""
+    if raw.isascii() and charset[:3] not in {"utf", "iso", "hz", "unicode"}:
+        return raw.decode("ascii")
+    known = _known_charset(charset)
+    for candidate in (known, "utf-8") if known else ("utf-8",):
+        try:
+            return raw.decode(candidate)
+        except UnicodeError:
+            continue
+    return raw.decode(known or "cp1252", "replace")
+
+
+def _known_charset(charset: str) -> str:
+    """Its Python name, for charsets that mail uses; Python's own codecs such as unicode_escape are none."""
+    try:
+        name = codecs.lookup(charset).name if charset and charset.isascii() and "\0" not in charset else ""
+    except LookupError:
+        return ""
+    return name if _CHARSETS.fullmatch(name) else ""
+
+
+def showable(text: str) -> str:
+    """Without control characters and halves of characters, which neither a page nor the database takes."""
+    return _UNSHOWABLE.sub("", text)
+
+
+def parse_date(value: bytes) -> datetime | None:
+    """The instant a Date field tells, aware; None if it tells none."""
+    if not value:
+        return None
+    try:
+        found = parsedate_to_datetime(value[:100].decode("ascii", "replace"))
+        instant = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def parse_parameters(value: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """A value such as `text/plain; charset=utf-8`: what stands before the first `;`, and the parameters.
+
+    Both in the order and coding in which they stand; names in lower case.
+    """
+    head, _, _ = value.partition(b";")
+    parameters = []
+    for found in islice(_PARAMETER.finditer(value, len(head)), _PARAMETERS_LIMIT):
+        quoted = found[2]
+        parameters.append((found[1].lower(), found[3] if quoted is None else _ESCAPE.sub(rb"\1", quoted)))
+    return head.strip().lower(), parameters
+
+
+def parameter(parameters: list[tuple[bytes, bytes]], name: bytes) -> str:
+    """One parameter as text, its pieces joined and decoded (RFC 2231; also the encoded words of older mailers)."""
+    plain = b""
+    pieces: list[tuple[int, bool, bytes]] = []
+    for key, value in parameters:
+        if not key.startswith(name):
+            continue
+        found = _CONTINUED.fullmatch(key)
+        if found is None or found[1] != name:
+            continue
+        if found[2] is None and found[3] is None:
+            plain = plain or value
+        else:
+            pieces.append((int(found[2] or 0), found[3] is not None, value))
+    return _join(sorted(pieces)) if pieces else decode(plain)
+
+
+def _join(pieces: list[tuple[int, bool, bytes]]) -> str:
+    charset = ""
+    raw = b""
+    for index, (_, is_encoded, value) in enumerate(pieces):
+        if index == 0 and is_encoded and value.count(b"'") >= 2:
+            name, _, value = value.split(b"'", 2)
+            charset = name.decode("ascii", "replace").lower()
+        raw += unquote_to_bytes(value) if is_encoded else value
+    return _BLANKS.sub(" ", showable(decode_bytes(raw, charset))).strip()[:_SHOWN_LIMIT]
