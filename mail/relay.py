@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mail import received
+from mail.address import Address, AddressError
+from mail.body import Body, examine, keep, new_body_id
+from mail.commit import Acceptance, Committer, Delivery, Departure, Passage
+from mail.directory import Account, MailingList, NotHere
+from mail.envelope import Origin
+from mail.errors import (
+    AuthenticationNeeded,
+    Looping,
+    MailboxFull,
+    Malformed,
+    MessageTooLarge,
+    NotPermitted,
+    RelayDenied,
+    UnknownMailbox,
+)
+from mail.message.addresses import parse_addresses
+from mail.message.header import without
+from mail.quota import Quotas
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    import asyncpg
-
-    from mail.address import Address
     from mail.blobs import Blobs
-    from mail.directory import Directory, Recipient
+    from mail.body import Examined
+    from mail.config import Config
+    from mail.directory import Directory, Identity, Recipient
     from mail.envelope import Client, Envelope
+    from mail.message.addresses import Mailbox
+    from mail.message.header import Fields
+    from mail.postgres import Pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +60,34 @@ class Relay:
         self,
         *,
         hostname: str,
-        pool: asyncpg.Pool[asyncpg.Record],
+        pool: Pool,
         blobs: Blobs,
         directory: Directory,
         clock: Callable[[], datetime],
+        config: Config,
     ) -> None:
         """hostname: what this server calls itself in Received and in made-up Message-IDs."""
-        raise NotImplementedError
+        self.hostname = hostname
+        self.directory = directory
+        self.config = config
+        self._blobs = blobs
+        self._clock = clock
+        self._committer = Committer(pool)
+        self._quotas = Quotas(pool)
 
     async def check_sender(self, sender: Address | None, client: Client) -> None:
         """Whether the client may use that envelope sender; raises NotPermitted or AuthenticationNeeded."""
-        raise NotImplementedError
+        if client.origin is not Origin.SUBMISSION:
+            return
+        if client.identity is None:
+            raise AuthenticationNeeded
+        if sender is None:
+            raise NotPermitted("The empty sender is for notifications, not for people")
+        await self._check_may_send_as(client.identity, sender)
+
+    async def _check_may_send_as(self, identity: Identity, address: Address) -> None:
+        if not await self.directory.may_send_as(identity, address):
+            raise NotPermitted(f"You may not send as <{address}>")
 
     async def check_recipient(self, recipient: Address, sender: Address | None, client: Client) -> Recipient:
         """Who receives there, for RCPT.
@@ -55,7 +95,26 @@ class Relay:
         Raises UnknownMailbox, RelayDenied (remote, from OUTSIDE), NotPermitted (a closed list), MailboxFull,
         SystemDown.
         """
-        raise NotImplementedError
+        found = await self.directory.lookup(recipient)
+        if found is NotHere.UNKNOWN:
+            raise UnknownMailbox
+        if found is NotHere.REMOTE and client.origin is Origin.OUTSIDE:
+            raise RelayDenied
+        if isinstance(found, Account) and client.origin is not Origin.SYSTEM and await self._quotas.is_full(found):
+            raise MailboxFull
+        if isinstance(found, MailingList):
+            await self._check_may_post(found, sender, client)
+        return found
+
+    async def _check_may_post(self, target: MailingList, sender: Address | None, client: Client) -> None:
+        """A name of ours in an unauthenticated envelope proves nothing: such a sender must have signed in."""
+        if target.posters is None or client.origin is Origin.SYSTEM:
+            return
+        is_member = sender is not None and sender.key in target.posters
+        if is_member and client.origin is Origin.OUTSIDE and sender is not None:
+            is_member = await self.directory.lookup(sender) is NotHere.REMOTE
+        if not is_member:
+            raise NotPermitted("Only members may post to this list")
 
     async def accept(self, envelope: Envelope, content: bytes, client: Client) -> Accepted:
         """Take responsibility for a message; returns once it is durable.
@@ -65,4 +124,184 @@ class Relay:
         A submission gains the Date, Message-ID and Sender it lacks and loses its Bcc.
         Raises the errors of the checks, Malformed, MessageTooLarge, Looping, SystemFull, SystemDown.
         """
-        raise NotImplementedError
+        await self.check_sender(envelope.sender, client)
+        resolved = [
+            (recipient, await self.check_recipient(recipient, envelope.sender, client))
+            for recipient in envelope.recipients
+        ]
+        self._check_bytes(content)
+        examined = await examine(content)
+        self._check_header(examined)
+        if client.origin is Origin.SUBMISSION:
+            content, examined = await _without_bcc(content, examined)
+        body = await self._make_body(envelope, content, examined, client)
+        deliveries = _deliveries(envelope, resolved)
+        departures = _departures(envelope, resolved)
+        passages = await self._passages(envelope, client, deliveries, departures)
+        await self._committer.commit(
+            Acceptance(body=body, deliveries=list(deliveries.values()), departures=departures, passages=passages)
+        )
+        return Accepted(body_id=body.id, inboxes=len(deliveries), queued=len(departures))
+
+    def _check_bytes(self, content: bytes) -> None:
+        if len(content) > self.config.message_limit_bytes:
+            raise MessageTooLarge
+        lines = content.count(b"\r\n")
+        if content.count(b"\n") != lines or content.count(b"\r") != lines:
+            raise Malformed("A line ends in a bare CR or a bare LF")
+        if b"\0" in content:
+            raise Malformed("The message holds a NUL byte")
+
+    def _check_header(self, examined: Examined) -> None:
+        if examined.structure.header_size > self.config.header_limit_bytes:
+            raise MessageTooLarge("The header is too large")
+        if len(examined.structure.fields.get(b"received", ())) >= self.config.hop_limit:
+            raise Looping
+
+    async def _make_body(self, envelope: Envelope, content: bytes, examined: Examined, client: Client) -> Body:
+        """Stamp it and see to what follows the header: in the object store before the row, or in the row."""
+        now = self._clock()
+        body_id = new_body_id(now)
+        stamp = received.received(self.hostname, client, envelope, body_id, now)
+        on_behalf = False
+        if client.origin is Origin.SUBMISSION:
+            added, on_behalf = await self._complete(examined.structure.fields, body_id, now, client)
+            stamp += added
+        header_size = examined.structure.header_size
+        rest = examined.rest or await keep(content[header_size:], self._blobs)
+        return Body(
+            id=body_id,
+            sha256=examined.sha256,
+            size_bytes=len(content),
+            trace=stamp,
+            header=content[:header_size],
+            rest=rest,
+            is_8bit=not content.isascii(),
+            structure=examined.structure,
+            accepted_at=now,
+            sender=str(envelope.sender or ""),
+            submitter=str(client.identity.address) if client.identity else "",
+            on_behalf=on_behalf,
+        )
+
+    async def _complete(self, fields: Fields, body_id: UUID, now: datetime, client: Client) -> tuple[bytes, bool]:
+        """What a submission lacks (RFC 6409 §8), and whether it is sent on behalf of another.
+
+        Raises NotPermitted for a From or Sender that is not the person's to use, Malformed without exactly one From.
+        """
+        assert client.identity is not None
+        authors = _only_from(fields)
+        for author in authors:
+            await self._check_may_send_as(client.identity, author)
+        for agent in _addresses(fields, b"sender"):
+            await self._check_may_send_as(client.identity, agent)
+        on_behalf = any(author.key != client.identity.address.key for author in authors)
+        added = b""
+        if on_behalf and b"sender" not in fields:
+            added += received.sender(client.identity)
+        if b"message-id" not in fields:
+            added += received.message_id(body_id, self.hostname)
+        if b"date" not in fields:
+            added += received.date(now)
+        return added, on_behalf
+
+    async def _passages(
+        self,
+        envelope: Envelope,
+        client: Client,
+        deliveries: Mapping[Account, Delivery],
+        departures: Sequence[Departure],
+    ) -> list[Passage]:
+        """The traffic this message is, by domain of this server. From OUTSIDE the sender's domain is not believed."""
+        home = ""
+        if (
+            envelope.sender is not None
+            and client.origin is not Origin.OUTSIDE
+            and await self.directory.lookup(envelope.sender) is not NotHere.REMOTE
+        ):
+            home = envelope.sender.domain
+        copies = Counter(account.address.domain for account in deliveries)
+        internal = copies.pop(home, 0)
+        leaving = copies.total() + len(departures) if home else 0
+        passages = [Passage(domain=domain, direction="in", messages=count) for domain, count in copies.items()]
+        if internal:
+            passages.append(Passage(domain=home, direction="internal", messages=internal))
+        if leaving:
+            passages.append(Passage(domain=home, direction="out", messages=leaving))
+        return passages
+
+
+async def _without_bcc(content: bytes, examined: Examined) -> tuple[bytes, Examined]:
+    """Nobody is to read who was in blind copy (RFC 5322 §3.6.3); the other bytes stay as they are."""
+    if b"bcc" not in examined.structure.fields:
+        return content, examined
+    header_size = examined.structure.header_size
+    content = without(content[:header_size], b"bcc") + content[header_size:]
+    return content, await examine(content)
+
+
+def _only_from(fields: Fields) -> list[Address]:
+    """The authors of a submission. Raises Malformed unless one From names at least one (RFC 5322 §3.6)."""
+    if len(fields.get(b"from", ())) != 1:
+        raise Malformed("The header must have exactly one From field")
+    authors = _addresses(fields, b"from")
+    if not authors:
+        raise Malformed("The From field names nobody")
+    return authors
+
+
+def _addresses(fields: Fields, name: bytes) -> list[Address]:
+    """Every address in every field of that name. Raises Malformed for what is none."""
+    found = []
+    for value in fields.get(name, ()):
+        for mailbox in parse_addresses(value):
+            if mailbox.host is None:
+                continue
+            try:
+                found.append(_to_address(mailbox))
+            except AddressError as error:
+                raise Malformed(f"The {name.decode().title()} field does not hold an address: {error}") from error
+    return found
+
+
+def _to_address(mailbox: Mailbox) -> Address:
+    """Its local part stands without quotes there. Raises AddressError."""
+    local = (mailbox.local or b"").decode("utf-8", "replace")
+    domain = (mailbox.host or b"").decode("utf-8", "replace")
+    return Address.parse(str(Address(local, domain)))
+
+
+def _deliveries(envelope: Envelope, resolved: Sequence[tuple[Address, Recipient]]) -> dict[Account, Delivery]:
+    """One copy for each account, however often the envelope reaches it; directly addressed ones before lists'."""
+    deliveries: dict[int, tuple[Account, Delivery]] = {}
+
+    def deliver(account: Account, sender: Address | None) -> None:
+        delivery = Delivery(account_id=account.account_id, trace=received.return_path(sender))
+        deliveries.setdefault(account.account_id, (account, delivery))
+
+    for _, found in resolved:
+        if isinstance(found, Account):
+            deliver(found, envelope.sender)
+    for _, found in resolved:
+        if isinstance(found, MailingList):
+            for account in found.accounts:
+                deliver(account, found.owner)
+    return dict(deliveries.values())
+
+
+def _departures(envelope: Envelope, resolved: Sequence[tuple[Address, Recipient]]) -> list[Departure]:
+    """One queue row for each recipient elsewhere, however often the envelope reaches it."""
+    departures: dict[str, Departure] = {}
+
+    def depart(recipient: Address, sender: Address | None) -> None:
+        departure = Departure(sender=str(sender or ""), recipient=recipient, smtputf8=envelope.smtputf8)
+        departures.setdefault(str(recipient), departure)
+
+    for recipient, found in resolved:
+        if found is NotHere.REMOTE:
+            depart(recipient, envelope.sender)
+    for _, found in resolved:
+        if isinstance(found, MailingList):
+            for member in found.remote:
+                depart(member, found.owner)
+    return list(departures.values())

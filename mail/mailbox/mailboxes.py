@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import unicodedata
 from typing import TYPE_CHECKING
 
-from mail.mailbox.model import Flag
+import asyncpg
+
+from mail.body import Body, Rest, examine, keep, new_body_id, restore
+from mail.errors import MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
+from mail.mailbox import index, store
+from mail.mailbox.model import Flag, Page, SpecialUse
+from mail.message.text import decoded
+from mail.postgres import connected, transaction
+from mail.store import insert_bodies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
-    import asyncpg
-
     from mail.blobs import Blobs
-    from mail.mailbox.model import Content, Mailbox, Message, Page, SpecialUse
+    from mail.mailbox.model import Content, Mailbox, Message
     from mail.message import Part
+    from mail.postgres import Connection, Pool
+
+_PAGE_LIMIT = 1000  # messages
+_NAME_LIMIT = 200  # characters
+_NO_UID = 1 << 62  # above any
+_CHUNK_BYTES = 256 * 1024
 
 
 class Mailboxes:
@@ -23,46 +37,129 @@ class Mailboxes:
     Methods raise NoSuchMailbox or NoSuchMessage for what is not there, SystemDown when the database is not.
     """
 
-    def __init__(self, *, pool: asyncpg.Pool[asyncpg.Record], blobs: Blobs, clock: Callable[[], datetime]) -> None:
-        raise NotImplementedError
+    def __init__(self, *, pool: Pool, blobs: Blobs, clock: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._blobs = blobs
+        self._clock = clock
 
     async def mailboxes(self, account_id: int) -> tuple[Mailbox, ...]:
         """All of an account's, the standard ones first; those are made on first use."""
-        raise NotImplementedError
+        async with connected(self._pool) as connection:
+            found = await store.mailboxes(connection, account_id)
+            if not any(box.special_use for box in found):
+                await store.ensure_standard(connection, [account_id])
+                found = await store.mailboxes(connection, account_id)
+            return found
 
     async def mailbox(self, mailbox_id: int) -> Mailbox:
         """One, by its id."""
-        raise NotImplementedError
+        async with connected(self._pool) as connection:
+            return await store.mailbox(connection, mailbox_id)
 
     async def standard(self, account_id: int, use: SpecialUse) -> Mailbox:
         """The account's Inbox, Sent and so on; made on first use."""
-        raise NotImplementedError
+        for box in await self.mailboxes(account_id):
+            if box.special_use is use:
+                return box
+        raise NoSuchMailbox(reason=f"account {account_id} has no {use}")
 
     async def create(self, account_id: int, name: str) -> Mailbox:
-        """A new, empty one. Raises MailboxExists."""
-        raise NotImplementedError
+        """A new, empty one. Raises MailboxExists, Malformed for a name that cannot be."""
+        name = _checked_name(name)
+        async with connected(self._pool) as connection:
+            await store.ensure_standard(connection, [account_id])
+            box = await store.insert_mailbox(connection, account_id, name)
+        if box is None:
+            raise MailboxExists
+        return box
+
+    async def rename(self, mailbox_id: int, name: str) -> None:
+        """Another name for one that is not standard. Raises MailboxExists, Malformed, NotPermitted."""
+        name = _checked_name(name)
+        async with transaction(self._pool) as connection:
+            _check_is_own((await store.lock(connection, mailbox_id))[mailbox_id])
+            try:
+                await store.rename(connection, mailbox_id, name)
+            except asyncpg.UniqueViolationError as error:
+                raise MailboxExists from error
+
+    async def delete(self, mailbox_id: int) -> None:
+        """Away with one that is not standard, and all in it. Raises NotPermitted."""
+        async with transaction(self._pool) as connection:
+            _check_is_own((await store.lock(connection, mailbox_id))[mailbox_id])
+            await store.delete_mailbox(connection, mailbox_id)
+
+    async def usage(self, account_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Messages and bytes by account; an account without mailboxes is absent."""
+        async with connected(self._pool) as connection:
+            return await store.used_by_account(connection, account_ids)
 
     async def page(
         self, mailbox_id: int, *, before_uid: int | None = None, limit: int = 50, unseen_only: bool = False
     ) -> Page:
-        """Messages newest first, those with a UID below `before_uid`."""
-        raise NotImplementedError
+        """Messages newest first, those with a UID below `before_uid`. limit: 1 to 1000."""
+        limit = max(1, min(limit, _PAGE_LIMIT))
+        async with connected(self._pool) as connection:
+            found, total = await store.page(
+                connection, mailbox_id, _below(before_uid), limit + 1, unseen_only=unseen_only
+            )
+        return _page(found, total, limit)
 
     async def get(self, mailbox_id: int, uid: int) -> Message:
         """One message, without its bytes."""
-        raise NotImplementedError
+        async with connected(self._pool) as connection:
+            found = await store.messages(connection, mailbox_id, [uid])
+        if not found:
+            raise NoSuchMessage
+        return found[0]
 
     async def content(self, message: Message) -> Content:
         """Its header and structure, without the rest of its bytes."""
-        raise NotImplementedError
+        async with connected(self._pool) as connection:
+            found = await store.content(connection, message)
+        if found is None:
+            raise NoSuchMessage
+        return found
 
-    def read(self, message: Message, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, message: Message, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """Its bytes, stamps included, from `start` up to `stop` (None: the end), in chunks."""
-        raise NotImplementedError
+        content = await self.content(message)
+        head = content.trace + content.header
+        stop = message.size_bytes if stop is None else min(stop, message.size_bytes)
+        if start < len(head) and start < stop:
+            yield head[start:stop]
+        async for chunk in self._rest(message, max(0, start - len(head)), stop - len(head)):
+            yield chunk
 
-    def part(self, message: Message, part: Part) -> AsyncIterator[bytes]:
+    async def part(self, message: Message, part: Part) -> AsyncIterator[bytes]:
         """The decoded bytes of a part (base64 and quoted-printable undone), in chunks."""
-        raise NotImplementedError
+        async for chunk in decoded(self._received(message, part.start, part.stop), part.encoding):
+            yield chunk
+
+    async def _received(self, message: Message, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Its bytes as they were received, without the stamps."""
+        content = await self.content(message)
+        if start < len(content.header):
+            yield content.header[start:stop]
+        size_bytes = len(content.header)
+        async for chunk in self._rest(message, max(0, start - size_bytes), stop - size_bytes):
+            yield chunk
+
+    async def _rest(self, message: Message, start: int, stop: int) -> AsyncIterator[bytes]:
+        """What follows the header, by its own offsets. No connection is held while the reader takes its time."""
+        if start >= stop:
+            return
+        async with connected(self._pool) as connection:
+            row = await store.rest(connection, message.body_id)
+        if row is None:
+            raise NoSuchMessage
+        if row["blob_key"] is not None:
+            async for chunk in self._blobs.read(row["blob_key"], start, stop):
+                yield chunk
+            return
+        inline = restore(row["inline"], is_compressed=row["is_compressed"])
+        for at in range(start, min(stop, len(inline)), _CHUNK_BYTES):
+            yield inline[at : min(at + _CHUNK_BYTES, stop)]
 
     async def append(
         self,
@@ -73,27 +170,192 @@ class Mailboxes:
         keywords: Sequence[str] = (),
         internal_date: datetime | None = None,
     ) -> Message:
-        """Keep a message that did not come by mail: a draft, what was sent. CRLF line ends."""
-        raise NotImplementedError
+        """Keep a message that did not come by mail: a draft, what was sent. CRLF line ends, or Malformed."""
+        if content.count(b"\n") != content.count(b"\r\n") or b"\0" in content:
+            raise Malformed("A line ends in a bare LF, or there is a NUL byte")
+        examined = await examine(content)
+        header_size = examined.structure.header_size
+        rest = examined.rest or await keep(content[header_size:], self._blobs)
+        now = self._clock()
+        body = Body(
+            id=new_body_id(now),
+            sha256=examined.sha256,
+            size_bytes=len(content),
+            trace=b"",
+            header=content[:header_size],
+            rest=rest,
+            is_8bit=not content.isascii(),
+            structure=examined.structure,
+            accepted_at=now,
+            sender="",
+            submitter="",
+            on_behalf=False,
+        )
+        async with transaction(self._pool) as connection:
+            box = (await store.lock(connection, mailbox_id))[mailbox_id]
+            await insert_bodies(connection, [body])
+            await store.insert_message(
+                connection,
+                box,
+                body.id,
+                internal_date=internal_date or now,
+                flags=flags,
+                keywords=keywords,
+                size_bytes=len(content),
+            )
+            await store.grow(
+                connection,
+                mailbox_id,
+                uids=1,
+                messages=1,
+                unseen=int(Flag.SEEN not in flags),
+                size_bytes=len(content),
+            )
+            await store.notify(connection, mailbox_id)
+            return (await store.messages(connection, mailbox_id, [box.uidnext]))[0]
 
     async def set_flags(
         self, mailbox_id: int, uids: Sequence[int], *, add: Flag = Flag.NONE, remove: Flag = Flag.NONE
     ) -> int:
         """Set and clear flags; gives the mailbox's MODSEQ. UIDs that are not there are passed over."""
-        raise NotImplementedError
+        async with transaction(self._pool) as connection:
+            box = (await store.lock(connection, mailbox_id))[mailbox_id]
+            changed, unseen = await store.set_flags(connection, box, uids, add=add, remove=remove)
+            if not changed:
+                return box.modseq
+            await store.grow(connection, mailbox_id, unseen=unseen)
+            await store.notify(connection, mailbox_id)
+            return box.modseq + 1
 
     async def move(self, mailbox_id: int, uids: Sequence[int], to_mailbox_id: int) -> dict[int, int]:
         """Move messages; gives old UID → new UID."""
-        raise NotImplementedError
+        if mailbox_id == to_mailbox_id:
+            raise NotPermitted("A message cannot be moved to where it is")
+        async with transaction(self._pool) as connection:
+            boxes = await store.lock(connection, mailbox_id, to_mailbox_id)
+            moved = await self._copy(connection, mailbox_id, uids, boxes[to_mailbox_id])
+            await self._expunge(connection, boxes[mailbox_id], list(moved))
+            await store.notify(connection, mailbox_id, to_mailbox_id)
+            return moved
 
     async def copy(self, mailbox_id: int, uids: Sequence[int], to_mailbox_id: int) -> dict[int, int]:
         """Copy messages, their bytes shared; gives UID → new UID."""
-        raise NotImplementedError
+        async with transaction(self._pool) as connection:
+            boxes = await store.lock(connection, mailbox_id, to_mailbox_id)
+            copied = await self._copy(connection, mailbox_id, uids, boxes[to_mailbox_id])
+            await store.notify(connection, to_mailbox_id)
+            return copied
 
     async def expunge(self, mailbox_id: int, uids: Sequence[int]) -> tuple[int, ...]:
         """Remove messages for good; gives the UIDs that were there."""
-        raise NotImplementedError
+        async with transaction(self._pool) as connection:
+            box = (await store.lock(connection, mailbox_id))[mailbox_id]
+            gone = await self._expunge(connection, box, uids)
+            await store.notify(connection, mailbox_id)
+            return gone
 
-    async def search(self, mailbox_id: int, text: str, *, before_uid: int | None = None, limit: int = 50) -> Page:
-        """Messages that hold every word of `text` (case and accents aside, `word*` by prefix), newest first."""
-        raise NotImplementedError
+    async def _copy(
+        self, connection: Connection, source_id: int, uids: Sequence[int], target: Mailbox
+    ) -> dict[int, int]:
+        rows = await store.copy(connection, source_id, uids, target)
+        if rows:
+            await store.grow(
+                connection,
+                target.id,
+                uids=len(rows),
+                messages=len(rows),
+                unseen=sum(row["unseen"] for row in rows),
+                size_bytes=sum(row["size_bytes"] for row in rows),
+            )
+        return {row["uid"]: row["new_uid"] for row in rows}
+
+    async def _expunge(self, connection: Connection, box: Mailbox, uids: Sequence[int]) -> tuple[int, ...]:
+        rows = await store.expunge(connection, box, uids, self._clock())
+        if rows:
+            await store.grow(
+                connection,
+                box.id,
+                messages=-len(rows),
+                unseen=-sum(row["unseen"] for row in rows),
+                size_bytes=-sum(row["size_bytes"] for row in rows),
+            )
+        return tuple(row["uid"] for row in rows)
+
+    async def search(
+        self, mailbox_id: int, text: str, *, before_uid: int | None = None, limit: int = 50
+    ) -> Page:
+        """Messages that hold every word of `text` (case and accents aside, `word*` by prefix), newest first.
+
+        What has arrived is found at once: bodies of this mailbox that still wait for their words get them first.
+        """
+        query = index.to_query(text)
+        limit = max(1, min(limit, _PAGE_LIMIT))
+        while await self._index(mailbox_id):
+            pass
+        async with connected(self._pool) as connection:
+            await store.mailbox(connection, mailbox_id)
+            if not query:
+                return Page(messages=(), total=0, next_before_uid=None)
+            found = await index.search(connection, mailbox_id, query, _below(before_uid), limit + 1)
+            total = await index.count(connection, mailbox_id, query)
+        return _page(found, total, limit)
+
+    async def index_pending(self) -> int:
+        """Give some of the bodies that wait for them their words; how many. A job calls it until it gives 0."""
+        return await self._index(None)
+
+    async def _index(self, mailbox_id: int | None) -> int:
+        """One batch, in one transaction: a body leaves `unindexed` as its words arrive."""
+        async with connected(self._pool) as connection:
+            pending = await index.pending(connection, mailbox_id)
+        found = [(body.id, await self._words(body)) for body in pending]
+        if found:
+            async with transaction(self._pool) as connection:
+                await index.write(connection, found)
+        return len(found)
+
+    async def _words(self, body: index.PendingBody) -> list[str]:
+        rest = Rest(body.inline, body.is_compressed, body.blob_key)
+        texts = [await self._text_bytes(rest, body, part) for part in body.text_parts]
+        return await asyncio.to_thread(index.words, body, texts)
+
+    async def _text_bytes(self, rest: Rest, body: index.PendingBody, part: Part) -> bytes:
+        start = max(0, part.start - body.header_size)
+        stop = min(part.stop - body.header_size, start + index.PART_LIMIT_BYTES)
+        if rest.inline is not None:
+            return restore(rest.inline, is_compressed=rest.is_compressed)[start:stop]
+        assert rest.blob_key is not None
+        try:
+            return b"".join([chunk async for chunk in self._blobs.read(rest.blob_key, start, stop)])
+        except Exception as error:  # the host's store has its own errors, unknown to mail
+            raise SystemDown(reason=f"object store: {error!r}") from error
+
+
+def _page(found: list[Message], total: int, limit: int) -> Page:
+    """found: one more than the page holds when there are more."""
+    shown = found[:limit]
+    return Page(
+        messages=tuple(shown), total=total, next_before_uid=shown[-1].uid if len(found) > limit else None
+    )
+
+
+def _below(before_uid: int | None) -> int:
+    return _NO_UID if before_uid is None else max(0, min(before_uid, _NO_UID))
+
+
+def _checked_name(name: str) -> str:
+    """Raises Malformed for an empty, overlong or invisible one, or one that would be INBOX."""
+    name = unicodedata.normalize("NFC", name).strip()
+    levels = name.split("/")
+    if not all(level.strip() for level in levels) or len(name) > _NAME_LIMIT:
+        raise Malformed("A mailbox name has 1 to 200 characters, and at least one between slashes")
+    if any(unicodedata.category(letter).startswith(("C", "Zl", "Zp")) for letter in name):
+        raise Malformed("A mailbox name holds an invisible character")
+    if levels[0].casefold() == "inbox" and len(levels) == 1:
+        raise MailboxExists
+    return name
+
+
+def _check_is_own(box: Mailbox) -> None:
+    if box.special_use is not None:
+        raise NotPermitted("A standard mailbox keeps its name and its place")

@@ -61,9 +61,10 @@ class Message:
     """A message in a mailbox, without its bytes.
 
     body_id: the same for every copy of the message on this server. flags, keywords: as IMAP's.
-    size_bytes: of all that `read` gives. trace_bytes: of the stamps before the header as received.
+    size_bytes: of all that `read` gives, the stamps of this server included.
     from_text, to_text: decoded, for display. preview: the first words of the text, at most 200 characters.
-    attachments: how many files. submitter: the person who submitted it here, when another name stands in From.
+    attachments: how many files. submitter: address of the person who submitted it here, empty for mail from
+    elsewhere. on_behalf: From names another than the submitter ("sent by X for Y").
     """
 
     mailbox_id: int
@@ -82,6 +83,7 @@ class Message:
     sent_at: datetime | None
     message_id: str
     submitter: str
+    on_behalf: bool
 
     @property
     def is_seen(self) -> bool:
@@ -94,9 +96,11 @@ class Content:
     """Where the bytes of a message lie, and its structure.
 
     trace: what this server stamped, before the header. header: as received, its empty line included.
+    size_bytes: of header and rest, as received.
     envelope, bodystructure: IMAP's (RFC 9051 §7.5.2), ready to send. parts: leaves in order.
     """
 
+    body_id: UUID
     trace: bytes
     header: bytes
     size_bytes: int

@@ -7,7 +7,7 @@ time is linear in the bytes whatever their nesting. Beyond the limits below a pa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mail.message import imap
 from mail.message.addresses import parse_addresses
@@ -24,6 +24,7 @@ from mail.message.header import (
 from mail.message.text import preview
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 _DEPTH_LIMIT = 100  # multiparts and messages within each other
@@ -59,6 +60,25 @@ class Part:
     def is_attachment(self) -> bool:
         """Whether a reader shows it as a file rather than as text."""
         return self.disposition == "attachment" or bool(self.filename) or not self.type.startswith("text/")
+
+    def to_row(self) -> tuple[str | int, ...]:
+        """The fields in their order: what `Part.from_row` takes."""
+        return (
+            self.number,
+            self.type,
+            self.encoding,
+            self.charset,
+            self.filename,
+            self.disposition,
+            self.content_id,
+            self.start,
+            self.stop,
+        )
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Part:
+        """A part as it was kept."""
+        return cls(**dict(zip(cls.__slots__, row, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

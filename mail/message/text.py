@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 from mail.message.header import decode_base64, decode_bytes, showable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from mail.message.structure import Part
 
 _PREVIEW_CHARACTERS = 200
-_PREVIEW_BYTES = 4096  # encoded bytes that are looked at for it
+_PREVIEW_BYTES = 1536  # encoded bytes that are looked at for it
 _HTML_LEAD_BYTES = 32 * 1024  # a style sheet often stands first
 _BLANKS = re.compile(r"\s+")
 _HIDDEN = ("style", "script", "head", "title")
+_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
+_LINE_LIMIT = 64 * 1024
 _MARK = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)|<!--")
 
 
@@ -32,6 +34,40 @@ def decode_part(raw: bytes, encoding: str) -> bytes:
     return raw
 
 
+async def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """The same bytes with their content transfer encoding undone, as they come."""
+    if encoding not in {"base64", "quoted-printable"}:
+        async for chunk in chunks:
+            yield chunk
+        return
+    left = b""
+    async for chunk in chunks:
+        ready, left = _CUTS[encoding](left + chunk)
+        if ready:
+            yield decode_part(ready, encoding)
+    if left:
+        yield decode_part(left, encoding)
+
+
+def _cut_base64(raw: bytes) -> tuple[bytes, bytes]:
+    """Whole groups of four, and what is left over."""
+    letters = _NO_BASE64.sub(b"", raw)
+    whole = len(letters) // 4 * 4
+    return letters[:whole], letters[whole:]
+
+
+def _cut_lines(raw: bytes) -> tuple[bytes, bytes]:
+    """Whole lines, and what is left over; of an endless line, what surely cuts no escape in two."""
+    whole = raw.rfind(b"\n") + 1
+    if not whole and len(raw) > _LINE_LIMIT:
+        whole = raw.rfind(b"=", len(raw) - 3)
+        whole = len(raw) if whole < 0 else whole
+    return raw[:whole], raw[whole:]
+
+
+_CUTS = {"base64": _cut_base64, "quoted-printable": _cut_lines}
+
+
 def preview(content: bytes, parts: Sequence[Part]) -> str:
     """The first words of the first text, at most 200 characters; empty when there is none."""
     texts = [part for part in parts if not part.is_attachment]
@@ -39,19 +75,8 @@ def preview(content: bytes, parts: Sequence[Part]) -> str:
         for part in texts:
             if part.type.startswith(wanted):
                 lead = _PREVIEW_BYTES if part.type == "text/plain" else _HTML_LEAD_BYTES
-                return _text(content[part.start : min(part.stop, part.start + lead)], part)[:_PREVIEW_CHARACTERS]
+                return readable(content[part.start : min(part.stop, part.start + lead)], part)[:_PREVIEW_CHARACTERS]
     return ""
-
-
-def words(content: bytes, parts: Sequence[Part], limit: int) -> Iterator[str]:
-    """What search finds in the parts: their text and their file names, some `limit` characters in all."""
-    for part in parts:
-        if part.filename:
-            yield part.filename
-        if part.type.startswith("text/") and limit > 0:
-            text = _text(content[part.start : min(part.stop, part.start + 2 * limit)], part)[:limit]
-            limit -= len(text)
-            yield text
 
 
 def fold(text: str) -> str:
@@ -60,7 +85,8 @@ def fold(text: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
 
 
-def _text(raw: bytes, part: Part) -> str:
+def readable(raw: bytes, part: Part) -> str:
+    """The text of a part, from its encoded bytes: decoded, HTML stripped, blanks folded."""
     text = decode_bytes(decode_part(raw, part.encoding), part.charset)
     if part.type == "text/html":
         text = strip_html(text)

@@ -2,13 +2,15 @@
 
 CREATE SCHEMA IF NOT EXISTS mail;
 
+CREATE SEQUENCE mail.uidvalidity AS int;
+
 -- A mailbox of an account (a person or a post; the host's ids). uidnext, modseq and the counters change only
 -- under this row's lock; several rows are locked in the order of their ids.
 CREATE TABLE mail.mailbox (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id   bigint NOT NULL,
     name         text NOT NULL,
-    uidvalidity  bigint NOT NULL,
+    uidvalidity  bigint NOT NULL DEFAULT nextval('mail.uidvalidity'),
     uidnext      bigint NOT NULL DEFAULT 1,
     modseq       bigint NOT NULL DEFAULT 1,
     special_use  text CHECK (special_use IN ('Inbox', 'Drafts', 'Sent', 'Trash', 'Junk', 'Archive')),
@@ -47,13 +49,15 @@ CREATE TABLE mail.body (
     accepted_at    timestamptz NOT NULL,
     sender         text NOT NULL DEFAULT '',
     submitter      text NOT NULL DEFAULT '',
+    on_behalf      boolean NOT NULL DEFAULT false,
     CHECK ((inline IS NULL) <> (blob_key IS NULL))
 );
 ALTER TABLE mail.body ALTER COLUMN inline SET STORAGE EXTERNAL;
 ALTER TABLE mail.body ALTER COLUMN sha256 SET STORAGE PLAIN;
 CREATE INDEX body_blob_key ON mail.body (blob_key) WHERE blob_key IS NOT NULL;
 COMMENT ON COLUMN mail.body.sender IS 'Envelope sender, empty for <>.';
-COMMENT ON COLUMN mail.body.submitter IS 'Address of the person who submitted it here ("sent by X for Y"); empty for mail from elsewhere.';
+COMMENT ON COLUMN mail.body.submitter IS 'Address of the person who submitted it here; empty for mail from elsewhere.';
+COMMENT ON COLUMN mail.body.on_behalf IS 'From names another than the submitter: "sent by X for Y".';
 
 -- flags: 1 \Seen, 2 \Answered, 4 \Flagged, 8 \Deleted, 16 \Draft. trace: Return-Path of this delivery, before the body's.
 CREATE TABLE mail.message (
@@ -89,7 +93,7 @@ CREATE INDEX expunged_modseq ON mail.expunged (mailbox_id, modseq);
 CREATE INDEX expunged_body ON mail.expunged (body_id);
 CREATE INDEX expunged_gone ON mail.expunged (gone_at);
 
--- Words of a body, for search. A body is in `unindexed` from its acceptance until its words are here.
+-- Words of a body, without case and accents, for search. A body is in `unindexed` from its acceptance until its words are here.
 CREATE TABLE mail.words (
     body_id  uuid PRIMARY KEY REFERENCES mail.body (id) ON DELETE CASCADE,
     words    tsvector NOT NULL

@@ -1,0 +1,36 @@
+"""What one may configure of mail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel, Field
+
+
+class Listener(BaseModel, frozen=True, extra="forbid"):
+    """Where one of the SMTP services listens."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all of IPv4, :: for all")
+    port: int = Field(ge=0, le=65535, description="0 turns the service off")
+
+
+class Config(BaseModel, frozen=True, extra="forbid"):
+    """Mail that comes in by SMTP: where it is listened for, and what is refused."""
+
+    relay: Listener = Field(Listener(port=25), description="mail from other servers, for addresses of this one")
+    submission: Listener = Field(Listener(port=587), description="people's own mail programs, STARTTLS required")
+    submissions: Listener = Field(Listener(port=465), description="the same, in TLS from the first byte")
+    message_limit_bytes: int = Field(
+        50 << 20, ge=64 << 10, le=1 << 30, description="the largest message taken; told to clients by SIZE"
+    )
+    header_limit_bytes: int = Field(1 << 20, ge=16 << 10, le=8 << 20, description="the largest header taken")
+    line_limit_bytes: int = Field(
+        65_536, ge=1000, description="the longest line of a message taken, CRLF included; RFC 5321 promises 1000"
+    )
+    recipient_limit: int = Field(1000, ge=100, description="recipients of one message; RFC 5321 asks for 100")
+    hop_limit: int = Field(50, ge=20, description="Received fields at which a message is taken to be looping")
+    connection_limit: int = Field(1000, ge=1, description="connections at once, for each worker and service")
+    connection_limit_per_ip: int = Field(100, ge=1, description="connections at once from one address, likewise")
+    error_limit: int = Field(20, ge=3, description="refused commands after which a session is closed")
+    command_timeout: timedelta = Field(timedelta(minutes=5), description="how long a session may stay silent")
+    data_timeout: timedelta = Field(timedelta(minutes=30), description="how long one message may take to arrive")

@@ -1,0 +1,147 @@
+"""The words of messages: cut and folded here alone, for the index and for the question alike.
+
+A lexeme is a run of letters and digits without case and accents, at most 64 characters. PostgreSQL's own parser and
+dictionaries have no part in it, so that the two sides cannot disagree, whatever extensions are there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mail.mailbox.store import MESSAGE_COLUMNS, to_message
+from mail.message import Part
+from mail.message.text import fold, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from mail.mailbox.model import Message
+    from mail.postgres import Connection
+
+PART_LIMIT_BYTES = 1 << 20  # encoded bytes of one part that are looked at
+_PARTS_LIMIT = 20
+_WORDS_LIMIT = 20_000  # distinct ones of a message; 64-character words stay within tsvector's 1 MiB on average
+_WORD = re.compile(r"[^\W_]+")
+_WORD_LIMIT = 48  # characters
+_ASKED = re.compile(r"([^\W_]+)(\*?)")
+_ASKED_LIMIT = 32  # words
+_BATCH = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingBody:
+    """A body that waits for its words, and where its bytes lie."""
+
+    id: UUID
+    header_size: int
+    inline: bytes | None
+    is_compressed: bool
+    blob_key: bytes | None
+    lines: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def text_parts(self) -> list[Part]:
+        """Those that are read."""
+        return [part for part in self.parts if part.type.startswith("text/")][:_PARTS_LIMIT]
+
+
+def words(body: PendingBody, texts: Sequence[bytes]) -> list[str]:
+    """The distinct lexemes of a message: of its subject and people, file names and texts.
+
+    texts: encoded bytes, one for each of `text_parts`.
+    """
+    names = [part.filename for part in body.parts]
+    decoded = (readable(raw, part) for raw, part in zip(texts, body.text_parts, strict=True))
+    return lexemes((*body.lines, *names, *decoded))
+
+
+def lexemes(texts: Iterable[str]) -> list[str]:
+    """The distinct lexemes, up to a limit."""
+    found: dict[str, None] = {}
+    for text in texts:
+        for word in _WORD.findall(fold(text)):
+            found[word[:_WORD_LIMIT]] = None
+            if len(found) >= _WORDS_LIMIT:
+                return list(found)
+    return list(found)
+
+
+def to_query(text: str) -> str:
+    """A tsquery that wants every word of `text`, `word*` by prefix; empty when there is no word in it."""
+    asked = _ASKED.findall(fold(text[:1000]))[:_ASKED_LIMIT]
+    return " & ".join(f"'{word[:_WORD_LIMIT]}'" + (":*" if star else "") for word, star in asked)
+
+
+_PENDING = """
+SELECT b.id, length(b.header) AS header_size, b.inline, b.is_compressed, b.blob_key, b.subject, b.from_text, b.to_text,
+       b.parts
+FROM mail.unindexed AS u JOIN mail.body AS b ON b.id = u.body_id
+WHERE $1::bigint IS NULL OR EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id AND m.mailbox_id = $1)
+LIMIT $2
+"""
+
+
+async def pending(connection: Connection, mailbox_id: int | None) -> list[PendingBody]:
+    """Some bodies that wait: those of a mailbox, or any (None)."""
+    return [
+        PendingBody(
+            id=row["id"],
+            header_size=row["header_size"],
+            inline=row["inline"],
+            is_compressed=row["is_compressed"],
+            blob_key=row["blob_key"],
+            lines=(row["subject"], row["from_text"], row["to_text"]),
+            parts=tuple(Part.from_row(part) for part in json.loads(row["parts"])),
+        )
+        for row in await connection.fetch(_PENDING, mailbox_id, _BATCH)
+    ]
+
+
+_WRITE = """
+WITH ready AS (
+    DELETE FROM mail.unindexed WHERE body_id = ANY($1::uuid[]) RETURNING body_id
+)
+INSERT INTO mail.words (body_id, words)
+SELECT body_id, array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(lexemes::jsonb)))
+FROM unnest($1::uuid[], $2::text[]) AS found (body_id, lexemes) JOIN ready USING (body_id)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def write(connection: Connection, found: Sequence[tuple[UUID, list[str]]]) -> None:
+    """Keep the words of these bodies; those that another worker has done meanwhile are passed over."""
+    await connection.execute(
+        _WRITE, [body_id for body_id, _ in found], [json.dumps(lexemes) for _, lexemes in found]
+    )
+
+
+_SEARCH = f"""
+SELECT {MESSAGE_COLUMNS}
+FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id JOIN mail.words AS w ON w.body_id = m.body_id
+WHERE m.mailbox_id = $1 AND w.words @@ $2::text::tsquery AND m.uid < $3
+ORDER BY m.uid DESC LIMIT $4
+"""
+
+
+async def search(
+    connection: Connection, mailbox_id: int, query: str, before_uid: int, limit: int
+) -> list[Message]:
+    """Messages that match, newest first. query: as `to_query` gives it."""
+    return [to_message(row) for row in await connection.fetch(_SEARCH, mailbox_id, query, before_uid, limit)]
+
+
+_COUNT = """
+SELECT count(*) FROM mail.message AS m JOIN mail.words AS w ON w.body_id = m.body_id
+WHERE m.mailbox_id = $1 AND w.words @@ $2::text::tsquery
+"""
+
+
+async def count(connection: Connection, mailbox_id: int, query: str) -> int:
+    """How many match."""
+    total: int = await connection.fetchval(_COUNT, mailbox_id, query)
+    return total

@@ -1,0 +1,62 @@
+"""A directory in memory: for tests, and for whoever wants mail without a platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mail.directory import Account, Identity, MailingList, NotHere
+
+if TYPE_CHECKING:
+    from mail.address import Address
+    from mail.directory import Recipient
+
+
+class MemoryDirectory:
+    """Domains, accounts, lists and passwords, as plain dictionaries. A `mail.directory.Directory`."""
+
+    def __init__(self, *domains: str) -> None:
+        self.domains = set(domains)
+        self.recipients: dict[str, Recipient] = {}
+        self.passwords: dict[str, tuple[str, Identity]] = {}
+        self.grants: dict[int, set[str]] = {}
+
+    def add_account(self, address: Address, *, quota_bytes: int | None = None) -> Account:
+        """A new account under the next id."""
+        ids = [found.account_id for found in self.recipients.values() if isinstance(found, Account)]
+        account = Account(account_id=max(ids, default=0) + 1, address=address, quota_bytes=quota_bytes)
+        self.recipients[address.key] = account
+        return account
+
+    def add_person(
+        self, address: Address, password: str, *, name: str = "", quota_bytes: int | None = None
+    ) -> Identity:
+        """An account whose owner signs in with its address."""
+        account = self.add_account(address, quota_bytes=quota_bytes)
+        identity = Identity(account_id=account.account_id, address=address, name=name or address.local)
+        self.passwords[address.key] = (password, identity)
+        self.grants[account.account_id] = {address.key}
+        return identity
+
+    def add_list(self, target: MailingList) -> None:
+        """A list, or another version of it."""
+        self.recipients[target.address.key] = target
+
+    def grant(self, identity: Identity, address: Address) -> None:
+        """Let that person send as that address."""
+        self.grants[identity.account_id].add(address.key)
+
+    async def lookup(self, address: Address) -> Recipient:
+        """Who receives there."""
+        if address.domain not in self.domains:
+            return NotHere.REMOTE
+        return self.recipients.get(address.key, NotHere.UNKNOWN)
+
+    async def authenticate(self, login: str, password: str, *, ip: str) -> Identity | None:
+        """The person whose address and password these are, from wherever."""
+        del ip
+        expected, identity = self.passwords.get(login.casefold(), (None, None))
+        return identity if expected == password else None
+
+    async def may_send_as(self, identity: Identity, address: Address) -> bool:
+        """Whether it was granted."""
+        return address.key in self.grants.get(identity.account_id, set())
