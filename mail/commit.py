@@ -31,6 +31,7 @@ _BATCH_LIMIT = 256  # messages
 _BATCH_LIMIT_BYTES = 4 << 20  # of bodies in rows
 _RECONNECT_PATIENCE = 20.0  # seconds of trying to learn what became of a commit; a restart of PostgreSQL is shorter
 _RECONNECT_PAUSE = 0.2
+_KEYS_OF_A_BODY = {"body_pkey", "unindexed_pkey"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +146,7 @@ class Committer:
         try:
             await self._write([acceptance])
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != "body_pkey":
+            if error.constraint_name not in _KEYS_OF_A_BODY:
                 raise
 
     async def _write(self, batch: Sequence[Acceptance]) -> None:

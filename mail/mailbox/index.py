@@ -115,9 +115,7 @@ ON CONFLICT DO NOTHING
 
 async def write(connection: Connection, found: Sequence[tuple[UUID, list[str]]]) -> None:
     """Keep the words of these bodies; those that another worker has done meanwhile are passed over."""
-    await connection.execute(
-        _WRITE, [body_id for body_id, _ in found], [json.dumps(lexemes) for _, lexemes in found]
-    )
+    await connection.execute(_WRITE, [body_id for body_id, _ in found], [json.dumps(lexemes) for _, lexemes in found])
 
 
 _SEARCH = f"""
@@ -128,9 +126,7 @@ ORDER BY m.uid DESC LIMIT $4
 """
 
 
-async def search(
-    connection: Connection, mailbox_id: int, query: str, before_uid: int, limit: int
-) -> list[Message]:
+async def search(connection: Connection, mailbox_id: int, query: str, before_uid: int, limit: int) -> list[Message]:
     """Messages that match, newest first. query: as `to_query` gives it."""
     return [to_message(row) for row in await connection.fetch(_SEARCH, mailbox_id, query, before_uid, limit)]
 

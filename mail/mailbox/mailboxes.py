@@ -281,9 +281,7 @@ class Mailboxes:
             )
         return tuple(row["uid"] for row in rows)
 
-    async def search(
-        self, mailbox_id: int, text: str, *, before_uid: int | None = None, limit: int = 50
-    ) -> Page:
+    async def search(self, mailbox_id: int, text: str, *, before_uid: int | None = None, limit: int = 50) -> Page:
         """Messages that hold every word of `text` (case and accents aside, `word*` by prefix), newest first.
 
         What has arrived is found at once: bodies of this mailbox that still wait for their words get them first.
@@ -334,9 +332,7 @@ class Mailboxes:
 def _page(found: list[Message], total: int, limit: int) -> Page:
     """found: one more than the page holds when there are more."""
     shown = found[:limit]
-    return Page(
-        messages=tuple(shown), total=total, next_before_uid=shown[-1].uid if len(found) > limit else None
-    )
+    return Page(messages=tuple(shown), total=total, next_before_uid=shown[-1].uid if len(found) > limit else None)
 
 
 def _below(before_uid: int | None) -> int:
