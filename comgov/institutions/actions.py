@@ -25,6 +25,8 @@ from comgov.institutions.model import (
 from comgov.language import N_
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from comgov.actor import Actor
     from comgov.db import Connection
     from comgov.feature import Platform
@@ -141,8 +143,24 @@ async def of_domain(connection: Connection, domain: str) -> Institution:
     """The institution of that mail domain, within the caller's transaction; raises NotFound."""
     institution = await store.by_domain(connection, domain)
     if institution is None:
-        raise NotFound(N_("No institution has the domain {domain}."), domain=domain[:100])
+        raise _not_ours(domain)
     return institution
+
+
+async def ids_of_domains(connection: Connection, domains: Collection[str]) -> dict[str, int]:
+    """The institutions of those mail domains, within the caller's transaction; those that there are."""
+    return await store.ids_of_domains(connection, domains)
+
+
+def must_be_ours(ids: Mapping[str, int], domain: str) -> int:
+    """The institution of a domain among those found; raises NotFound."""
+    if domain not in ids:
+        raise _not_ours(domain)
+    return ids[domain]
+
+
+def _not_ours(domain: str) -> NotFound:
+    return NotFound(N_("No institution has the domain {domain}."), domain=domain[:100])
 
 
 async def has_domain(platform: Platform, domain: str) -> bool:

@@ -11,7 +11,7 @@ from comgov.institutions.model import Institution, Kind, State
 from comgov.language import N_
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from comgov.db import Connection, Record
 
@@ -96,6 +96,14 @@ async def by_domain(connection: Connection, domain: str) -> Institution | None:
     """The institution of that mail domain, in lower case."""
     row = await connection.fetchrow(BY_DOMAIN, domain)
     return _institution(row) if row else None
+
+
+IDS_OF_DOMAINS = "SELECT domain, id FROM comgov.institution WHERE domain = ANY ($1::text[])"
+
+
+async def ids_of_domains(connection: Connection, domains: Iterable[str]) -> dict[str, int]:
+    """The institutions of those mail domains."""
+    return {row["domain"]: row["id"] for row in await connection.fetch(IDS_OF_DOMAINS, list(domains))}
 
 
 ALL = "SELECT * FROM comgov.institution ORDER BY code"

@@ -167,8 +167,8 @@ def check_address(text: str) -> tuple[str, str]:
     nor has two in a row: what every system writes and reads without quoting.
     """
     address = address_of(text)
-    local_part, at, domain = (address or "").rpartition("@")
-    if not at or len(local_part) > _LONGEST_LOCAL_PART or not _LOCAL_PART.fullmatch(local_part):
+    local_part, _, domain = (address or "").rpartition("@")
+    if not domain or len(local_part) > _LONGEST_LOCAL_PART or not _LOCAL_PART.fullmatch(local_part):
         raise Invalid(
             N_("“{address}” cannot be an address: use letters without accents, digits, points and hyphens before @."),
             address=text[:80],

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import os
+import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,12 @@ class Passwords:
 
     def _note(self, kept: str, password: str) -> bytes:
         return hmac.digest(self._key, kept.encode() + b"\0" + _bytes(password), hashlib.sha256)
+
+
+def generate_password() -> str:
+    """A first password that one can read out and type: 10 syllables, 64 bits, such as `kolumebati-tarosuvide`."""
+    syllables = [secrets.choice("bcdfghjklmnprstvz") + secrets.choice("aeiou") for _ in range(10)]
+    return f"{''.join(syllables[:5])}-{''.join(syllables[5:])}"
 
 
 def _bytes(password: str) -> bytes:

@@ -1,5 +1,6 @@
 """What one may want with people, a module for each intention; all of them are found here."""
 
+from comgov.people.actions.importing import Imported, import_people
 from comgov.people.actions.lists import add_list, add_members, change_list, get_list, lists, remove_members
 from comgov.people.actions.people import (
     People,
@@ -38,6 +39,7 @@ from comgov.people.actions.sign_in import (
 )
 
 __all__ = [
+    "Imported",
     "People",
     "accounts",
     "actor_of",
@@ -59,6 +61,7 @@ __all__ = [
     "get_person",
     "get_post",
     "hold_post",
+    "import_people",
     "lists",
     "people",
     "posts",

@@ -111,25 +111,34 @@ async def change_person(
             language=language or person.language,
             quota_bytes=person.quota_bytes if quota_bytes is None else check_quota(quota_bytes),
         )
-        if changed == person:
-            return person
-        must_be_able_to_grant(actor, person.institution_id, changed.roles)
-        if Role.PLATFORM_ADMINISTRATOR not in changed.roles:
-            await _keep_an_administrator(connection, person)
-        await store.update_account(connection, person.id, changed.name, changed.quota_bytes)
-        await store.update_person(connection, person.id, changed.language, changed.roles)
-        await journal.record(
-            connection,
-            actor,
-            "change",
-            "person",
-            person.id,
-            address=person.address,
-            name=changed.name,
-            roles=sorted(changed.roles),
-            quota_bytes=changed.quota_bytes,
-        )
+        await apply_change(connection, actor, person, changed)
     return changed
+
+
+async def apply_change(connection: Connection, actor: Actor, person: Person, changed: Person) -> bool:
+    """Write what differs, within the caller's transaction; False when nothing does.
+
+    Raises Forbidden, Conflict as `change_person` does.
+    """
+    if changed == person:
+        return False
+    must_be_able_to_grant(actor, person.institution_id, person.roles | changed.roles)
+    if Role.PLATFORM_ADMINISTRATOR not in changed.roles:
+        await _keep_an_administrator(connection, person)
+    await store.update_account(connection, person.id, changed.name, changed.quota_bytes)
+    await store.update_person(connection, person.id, changed.language, changed.roles)
+    await journal.record(
+        connection,
+        actor,
+        "change",
+        "person",
+        person.id,
+        address=person.address,
+        name=changed.name,
+        roles=sorted(changed.roles),
+        quota_bytes=changed.quota_bytes,
+    )
+    return True
 
 
 async def choose_language(platform: Platform, actor: Actor, language: Language) -> None:

@@ -193,6 +193,14 @@ async def set_disabled(connection: Connection, account_id: int, since: datetime 
     await connection.execute(DISABLE, account_id, since)
 
 
+TAKEN = "SELECT address FROM comgov.address WHERE address = ANY ($1::text[])"
+
+
+async def taken_addresses(connection: Connection, addresses: Iterable[str]) -> set[str]:
+    """Those of the addresses that something has: a person, a post or a list."""
+    return {row["address"] for row in await connection.fetch(TAKEN, list(addresses))}
+
+
 ACCOUNTS = """
 SELECT id, kind, institution_id, address, name, quota_bytes, disabled_at IS NOT NULL AS disabled
 FROM comgov.account WHERE address = ANY ($1::text[])
