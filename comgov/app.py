@@ -64,6 +64,7 @@ async def open_platform(config: Config, database_url: str) -> AsyncIterator[Plat
             blobs=bodies,
             directory=PeopleDirectory(ground),
             clock=system_clock,
+            config=config.mail,
         )
         mailboxes = Mailboxes(pool=db.pool, blobs=bodies, clock=system_clock)
         yield Platform(

@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
 from comgov.web import Config as WebConfig
+from mail.config import Config as MailConfig
 from storage import Config as StorageConfig
 
 
@@ -64,6 +65,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     institutions: InstitutionsConfig = InstitutionsConfig()
     people: PeopleConfig = PeopleConfig()
     web: WebConfig = WebConfig()
+    mail: MailConfig = MailConfig()
 
     def by_kind(self) -> Mapping[type[object], object]:
         """Each table by its class, as `Platform.config` looks it up."""
