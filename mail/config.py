@@ -6,20 +6,40 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field
 
+_PORT = "0 turns the service off"
+
 
 class Listener(BaseModel, frozen=True, extra="forbid"):
     """Where one of the SMTP services listens."""
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all of IPv4, :: for all")
-    port: int = Field(ge=0, le=65535, description="0 turns the service off")
+    port: int = Field(0, ge=0, le=65535, description=_PORT)
+
+
+class RelayListener(Listener):
+    """Mail from other servers, for addresses of this one."""
+
+    port: int = Field(25, ge=0, le=65535, description=_PORT)
+
+
+class SubmissionListener(Listener):
+    """People's own mail programs, STARTTLS required."""
+
+    port: int = Field(587, ge=0, le=65535, description=_PORT)
+
+
+class SubmissionsListener(Listener):
+    """The same, in TLS from the first byte."""
+
+    port: int = Field(465, ge=0, le=65535, description=_PORT)
 
 
 class Config(BaseModel, frozen=True, extra="forbid"):
     """Mail that comes in by SMTP: where it is listened for, and what is refused."""
 
-    relay: Listener = Field(Listener(port=25), description="mail from other servers, for addresses of this one")
-    submission: Listener = Field(Listener(port=587), description="people's own mail programs, STARTTLS required")
-    submissions: Listener = Field(Listener(port=465), description="the same, in TLS from the first byte")
+    relay: RelayListener = RelayListener()
+    submission: SubmissionListener = SubmissionListener()
+    submissions: SubmissionsListener = SubmissionsListener()
     message_limit_bytes: int = Field(
         50 << 20, ge=64 << 10, le=1 << 30, description="the largest message taken; told to clients by SIZE"
     )
