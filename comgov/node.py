@@ -35,7 +35,7 @@ def run(
     signal.signal(signal.SIGTERM, _leave)  # until the supervisor takes over, so that PostgreSQL is stopped
     sockets = open_ports(app.listeners(config), config.server.workers)
     progress("Starting PostgreSQL")
-    with _own_database(config) as url:
+    with _own_database(config) as (url, look_after_database):
         progress("Bringing the database, the certificates and the storage up to date")
         asyncio.run(app.prepare(config, url, prepare))
         app.warm_up()
@@ -43,7 +43,7 @@ def run(
         def work(mine: Sockets, life: int) -> None:
             asyncio.run(app.serve_worker(config, url, mine, life))
 
-        supervisor = Supervisor(sockets, work)
+        supervisor = Supervisor(sockets, work, look_after_database)
         ready()
         supervisor.run()
 
@@ -59,12 +59,13 @@ def database_for_command(config: Config) -> Iterator[str]:
 
 
 @contextmanager
-def _own_database(config: Config) -> Iterator[str]:
+def _own_database(config: Config) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The database's URL, and what keeps it running."""
     if config.database.url:
-        yield config.database.url
+        yield config.database.url, lambda: None
         return
-    with embedded_postgres_server(config.server.data / "postgres") as url:
-        yield url
+    with embedded_postgres_server(config.server.data / "postgres") as server:
+        yield server.url, server.revive
 
 
 def _leave(_number: int, _frame: object) -> None:

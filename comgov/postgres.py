@@ -49,34 +49,34 @@ class EmbeddedPostgresError(Exception):
 
 
 @contextmanager
-def embedded_postgres_server(directory: Path, **settings: str) -> Iterator[str]:
-    """A running server with its data in `directory`, for its one owner; gives its URL, stops it on leaving.
+def embedded_postgres_server(directory: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
+    """A running server with its data in `directory`, for its one owner; stopped on leaving.
 
     settings: any of PostgreSQL's own, over the defaults above.
     Raises EmbeddedPostgresError, with a sentence that says what to do, also when another process owns it.
     """
     with _ownership(directory, patience=_OWNER_PATIENCE):
-        server = _Server(directory, {**_SETTINGS, **settings})
+        server = EmbeddedPostgres(directory, {**_SETTINGS, **settings})
         server.start()
         try:
-            yield server.url
+            yield server
         finally:
             server.stop()
 
 
 @contextmanager
 def borrowed_postgres_server(directory: Path) -> Iterator[str]:
-    """The same for a command: the server of the node that runs, or one of its own for as long as it lasts."""
+    """For a command, the URL of the running node's server, or of one of its own for as long as it lasts."""
     try:
         with _ownership(directory, patience=0.0):
             pass
     except EmbeddedPostgresError:
-        server = _Server(directory, _SETTINGS)
+        server = EmbeddedPostgres(directory, _SETTINGS)
         server.wait()
         yield server.url
     else:
-        with embedded_postgres_server(directory) as url:
-            yield url
+        with embedded_postgres_server(directory) as server:
+            yield server.url
 
 
 @contextmanager
@@ -98,7 +98,9 @@ def _ownership(directory: Path, patience: float) -> Iterator[None]:
         yield
 
 
-class _Server:
+class EmbeddedPostgres:
+    """One server: its data, its socket, its process."""
+
     def __init__(self, directory: Path, settings: dict[str, str]) -> None:
         self.directory = directory.resolve()
         self.data = self.directory / "data"
@@ -109,9 +111,11 @@ class _Server:
 
     @property
     def url(self) -> str:
+        """How to connect."""
         return f"postgresql://postgres@/postgres?host={self.sockets}"
 
     def start(self) -> None:
+        """Have it running and accepting connections, from nothing if need be."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._give_access()
         if not (self.data / "PG_VERSION").exists():
@@ -120,7 +124,13 @@ class _Server:
             self._launch()
         self.wait()
 
+    def revive(self) -> None:
+        """Start it again if it died; returns at once, workers wait for it by themselves."""
+        if self._pid() is None and (self._process is None or self._process.poll() is not None):
+            self._launch()
+
     def stop(self) -> None:
+        """End its sessions, keep everything committed, and return once it is gone."""
         if (pid := self._pid()) is None:
             return
         os.kill(pid, signal.SIGINT)  # "fast": ends sessions, keeps everything committed

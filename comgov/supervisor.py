@@ -25,6 +25,7 @@ import structlog
 STOP_PATIENCE_SECONDS = 10.0
 _QUICK_DEATH_SECONDS = 2.0
 _RESTART_PAUSES = (0.0, 0.5, 2.0, 5.0, 10.0)
+_ROUND_SECONDS = 5.0
 _BACKLOG = 512
 
 log = structlog.get_logger()
@@ -107,7 +108,9 @@ class _Worker:
 class Supervisor:
     """Keeps the workers running until SIGTERM or SIGINT, then sees them out."""
 
-    def __init__(self, sockets: Sequence[Sockets], work: Work) -> None:
+    def __init__(self, sockets: Sequence[Sockets], work: Work, look_after: Callable[[], None] = lambda: None) -> None:
+        """look_after: called when a child ended and every few seconds, for what else must be kept running."""
+        self._look_after = look_after
         self._workers = [_Worker(number, mine) for number, mine in enumerate(sockets)]
         self._work = work
         self._stopping = False
@@ -126,6 +129,8 @@ class Supervisor:
                 received = signal.sigtimedwait(watched, self._pause())
                 self._stopping = received is not None and received.si_signo != signal.SIGCHLD
                 self._reap()
+                if not self._stopping:
+                    self._look_after()
             self._see_out(watched)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -134,7 +139,7 @@ class Supervisor:
 
     def _pause(self) -> float:
         due = [worker.restart_at for worker in self._workers if not worker.pid]
-        return max(0.0, min(due) - time.monotonic()) if due else 3600.0
+        return max(0.0, min([_ROUND_SECONDS, *(at - time.monotonic() for at in due)]))
 
     def _start_due(self, mask: set[signal.Signals] | set[int]) -> None:
         now = time.monotonic()

@@ -42,9 +42,9 @@ def _test_postgres(directory: Path) -> Iterator[str]:
     """A server that need not survive the machine: no fsync, so that the suite is quick."""
     with embedded_postgres_server(
         directory, fsync="off", synchronous_commit="off", full_page_writes="off", max_connections="200"
-    ) as url:
-        asyncio.run(_make_template(url))
-        yield url
+    ) as server:
+        asyncio.run(_make_template(server.url))
+        yield server.url
 
 
 async def _make_template(url: str) -> None:

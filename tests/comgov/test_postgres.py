@@ -19,8 +19,8 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from comgov.postgres import embedded_postgres_server
-with embedded_postgres_server(Path(sys.argv[1])) as url:
-    print(url, flush=True)
+with embedded_postgres_server(Path(sys.argv[1])) as server:
+    print(server.url, flush=True)
     time.sleep(60)
 """
 
@@ -39,15 +39,15 @@ async def test_data_outlives_an_owner_that_was_killed(directory: Path) -> None:
         url = owner.stdout.readline().strip()
         await _execute(url, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)")
         owner.kill()
-    with embedded_postgres_server(directory) as url:
-        assert await _execute(url, "SELECT id FROM kept") == 7
+    with embedded_postgres_server(directory) as server:
+        assert await _execute(server.url, "SELECT id FROM kept") == 7
 
 
 async def test_a_command_uses_the_running_server_and_leaves_it_running(directory: Path) -> None:
-    with embedded_postgres_server(directory) as url:
+    with embedded_postgres_server(directory) as server:
         with borrowed_postgres_server(directory) as borrowed:
             assert await _execute(borrowed, "SELECT 1") == 1
-        assert await _execute(url, "SELECT 2") == 2
+        assert await _execute(server.url, "SELECT 2") == 2
 
 
 async def test_a_command_alone_starts_and_stops_one(directory: Path) -> None:
@@ -64,6 +64,17 @@ def test_a_second_owner_is_refused_in_a_sentence(directory: Path, monkeypatch: p
         embedded_postgres_server(directory),
     ):
         pass
+
+
+async def test_a_server_that_died_is_started_again(directory: Path) -> None:
+    with embedded_postgres_server(directory) as server:
+        await _execute(server.url, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)")
+        pid = int((directory / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        server.revive()
+        server.wait()
+        assert await _execute(server.url, "SELECT id FROM kept") == 7
 
 
 def test_a_start_that_was_cut_begins_again(directory: Path) -> None:
