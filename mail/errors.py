@@ -19,7 +19,8 @@
     │   └── Closing               421 4.3.2    a limit of this session or server was reached
     ├── NoSuchMailbox         of the reading side: not there
     ├── NoSuchMessage
-    └── MailboxExists
+    ├── MailboxExists
+    └── AlreadyKept           a message was kept under this id before
 
 `public` is a sentence in ASCII that may go on the wire and on a page; `reason` is for the log alone.
 """
@@ -197,3 +198,11 @@ class MailboxExists(MailError):
     code = 550
     status = "5.1.1"
     sentence = "A mailbox of that name is there already"
+
+
+class AlreadyKept(MailError):
+    """A message was kept under this id before: the caller asked again, and need not."""
+
+    code = 550
+    status = "5.6.0"
+    sentence = "This message is there already"

@@ -116,8 +116,13 @@ class Relay:
         if not is_member:
             raise NotPermitted("Only members may post to this list")
 
-    async def accept(self, envelope: Envelope, content: bytes, client: Client) -> Accepted:
+    async def accept(
+        self, envelope: Envelope, content: bytes, client: Client, *, body_id: UUID | None = None
+    ) -> Accepted:
         """Take responsibility for a message; returns once it is durable.
+
+        body_id: for callers who may have to ask again without knowing whether they succeeded; what was accepted
+        under an id once is not accepted again, and the answer is the same. None for a new one.
 
         content: header, empty line, body, with CRLF line ends, exactly as received. Recipients are checked as
         `check_recipient` does and the sender as `check_sender` does; one bad recipient refuses the whole.
@@ -134,7 +139,7 @@ class Relay:
         self._check_header(examined)
         if client.origin is Origin.SUBMISSION:
             content, examined = await _without_bcc(content, examined)
-        body = await self._make_body(envelope, content, examined, client)
+        body = await self._make_body(envelope, content, examined, client, body_id)
         deliveries = _deliveries(envelope, resolved)
         departures = _departures(envelope, resolved)
         passages = await self._passages(envelope, client, deliveries, departures)
@@ -158,10 +163,12 @@ class Relay:
         if len(examined.structure.fields.get(b"received", ())) >= self.config.hop_limit:
             raise Looping
 
-    async def _make_body(self, envelope: Envelope, content: bytes, examined: Examined, client: Client) -> Body:
+    async def _make_body(
+        self, envelope: Envelope, content: bytes, examined: Examined, client: Client, body_id: UUID | None
+    ) -> Body:
         """Stamp it and see to what follows the header: in the object store before the row, or in the row."""
         now = self._clock()
-        body_id = new_body_id(now)
+        body_id = body_id or new_body_id(now)
         stamp = received.received(self.hostname, client, envelope, body_id, now)
         on_behalf = False
         if client.origin is Origin.SUBMISSION:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from mail.body import Body, Rest, examine, keep, new_body_id, restore
-from mail.errors import MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
+from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
 from mail.mailbox import index, store
 from mail.mailbox.model import Flag, Page, SpecialUse
 from mail.message.text import decoded
@@ -19,6 +19,7 @@ from mail.store import insert_bodies
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from mail.blobs import Blobs
     from mail.mailbox.model import Content, Mailbox, Message
@@ -169,8 +170,13 @@ class Mailboxes:
         flags: Flag = Flag.NONE,
         keywords: Sequence[str] = (),
         internal_date: datetime | None = None,
+        body_id: UUID | None = None,
     ) -> Message:
-        """Keep a message that did not come by mail: a draft, what was sent. CRLF line ends, or Malformed."""
+        """Keep a message that did not come by mail: a draft, what was sent. CRLF line ends, or Malformed.
+
+        body_id: for callers who may have to ask again without knowing whether they succeeded; raises AlreadyKept
+        when a message was kept under that id before. None for a new one.
+        """
         if content.count(b"\n") != content.count(b"\r\n") or b"\0" in content:
             raise Malformed("A line ends in a bare LF, or there is a NUL byte")
         examined = await examine(content)
@@ -178,7 +184,7 @@ class Mailboxes:
         rest = examined.rest or await keep(content[header_size:], self._blobs)
         now = self._clock()
         body = Body(
-            id=new_body_id(now),
+            id=body_id or new_body_id(now),
             sha256=examined.sha256,
             size_bytes=len(content),
             trace=b"",
@@ -193,7 +199,10 @@ class Mailboxes:
         )
         async with transaction(self._pool) as connection:
             box = (await store.lock(connection, mailbox_id))[mailbox_id]
-            await insert_bodies(connection, [body])
+            try:
+                await insert_bodies(connection, [body])
+            except asyncpg.UniqueViolationError as error:
+                raise AlreadyKept from error
             await store.insert_message(
                 connection,
                 box,

@@ -15,7 +15,7 @@ Fields: TypeAlias = dict[bytes, list[bytes]]
 """Values by lower-case name, in order, unfolded and stripped."""
 
 _KEPT = frozenset(
-    b"subject from sender reply-to to cc bcc date message-id in-reply-to received delivered-to return-path "
+    b"subject from sender reply-to to cc bcc date message-id in-reply-to references received delivered-to return-path "
     b"content-type content-transfer-encoding content-disposition content-id content-description content-language "
     b"content-location content-md5".split()
 )

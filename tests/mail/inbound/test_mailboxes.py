@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
-from mail.errors import MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted
+from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted
 from mail.mailbox import Flag, SpecialUse
 
 if TYPE_CHECKING:
@@ -89,6 +90,15 @@ async def test_what_was_appended_comes_back_byte_for_byte(post: Post, inbox: Mai
     assert await post.read(message) == content
     assert (message.flags, message.keywords) == (Flag.DRAFT | Flag.SEEN, ("$Forwarded",))
     assert await post.mailboxes.get(inbox.id, message.uid) == message
+    await check_counters(post, inbox.id)
+
+
+async def test_what_is_kept_again_under_its_id_is_kept_once(post: Post, inbox: Mailbox) -> None:
+    body_id = uuid4()
+    await post.mailboxes.append(inbox.id, text("Copie", "x"), body_id=body_id)
+    with pytest.raises(AlreadyKept):
+        await post.mailboxes.append(inbox.id, text("Copie", "x"), body_id=body_id)
+    assert (await post.mailboxes.page(inbox.id)).total == 1
     await check_counters(post, inbox.id)
 
 

@@ -7,6 +7,7 @@ import base64
 import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -67,6 +68,14 @@ async def test_a_message_is_read_byte_for_byte_after_its_stamps(post: Post) -> N
         "\tSun, 22 Nov 2026 09:30:15 +0000\r\n"
     )
     assert (message.subject, message.from_text, message.preview) == ("Budget", "Anna <anna@example.org>", "Bonjour.")
+
+
+async def test_a_message_given_again_under_its_id_is_accepted_once(post: Post) -> None:
+    body_id, addressed = uuid4(), envelope(ANNA, "eric@finances.gov.test")
+    again = [post.relay.accept(addressed, MESSAGE, OUTSIDE, body_id=body_id) for _ in range(3)]
+    assert {accepted.body_id for accepted in await asyncio.gather(*again)} == {body_id}
+    await post.relay.accept(addressed, MESSAGE, OUTSIDE, body_id=body_id)
+    assert len(await post.inbox(post.eric.account_id)) == 1
 
 
 async def test_a_large_message_lies_in_the_object_store_and_comes_back_whole(post: Post) -> None:
