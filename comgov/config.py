@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from comgov.files import Config as FilesConfig
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
 from comgov.web import Config as WebConfig
@@ -64,6 +65,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     storage: StorageConfig = StorageConfig()
     institutions: InstitutionsConfig = InstitutionsConfig()
     people: PeopleConfig = PeopleConfig()
+    files: FilesConfig = FilesConfig()
     web: WebConfig = WebConfig()
     mail: MailConfig = MailConfig()
 

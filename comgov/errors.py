@@ -6,6 +6,7 @@
     ├── Forbidden          known, and not allowed                       403
     ├── NotFound           not there, or not for this person to know    404
     ├── Conflict           true a moment ago, no longer                 409
+    ├── PreconditionFailed what the request supposed is not so          412
     ├── TooLarge           over a limit of size                         413
     ├── TooMany            over a limit of rate                         429
     ├── Unavailable        a part we lean on is down; try again         503
@@ -61,6 +62,12 @@ class Conflict(ComgovError):
     """True a moment ago, no longer."""
 
     status = 409
+
+
+class PreconditionFailed(ComgovError):
+    """What the request supposed is not so (RFC 9110 §13.1)."""
+
+    status = 412
 
 
 class TooLarge(ComgovError):

@@ -1,0 +1,1 @@
+"""What people do with files: one coroutine per intention, one transaction each."""

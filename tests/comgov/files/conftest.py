@@ -1,0 +1,89 @@
+"""People of two ministries, their spaces, and how to put a file there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from comgov.actor import Role, console
+from comgov.files.actions.spaces import doors
+from comgov.files.actions.upload import upload
+from comgov.institutions.actions import add
+from comgov.people.actions import actor_of, add_person
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from comgov.actor import Actor
+    from comgov.feature import Platform
+    from comgov.files.model import Node, Space
+
+CONSOLE = console("root")
+PASSWORD = "quatre chevaux blancs"
+
+
+@pytest.fixture
+async def ministries(platform: Platform) -> None:
+    await add(platform, CONSOLE, code="sante", name_fr="Ministère de la Santé")
+    await add(platform, CONSOLE, code="finances", name_fr="Ministère des Finances")
+
+
+async def _person(platform: Platform, address: str, name: str, *roles: Role) -> Actor:
+    await add_person(platform, CONSOLE, address, name, password=PASSWORD, roles=frozenset(roles))
+    return await actor_of(platform, address)
+
+
+@pytest.fixture
+async def claire(platform: Platform, ministries: None) -> Actor:
+    """A civil servant of the ministry of health."""
+    return await _person(platform, "claire@sante.gov.test", "Claire Niyonzima")
+
+
+@pytest.fixture
+async def aline(platform: Platform, ministries: None) -> Actor:
+    """Another one."""
+    return await _person(platform, "aline@sante.gov.test", "Aline Irakoze")
+
+
+@pytest.fixture
+async def jean(platform: Platform, ministries: None) -> Actor:
+    """Their ICT focal point."""
+    return await _person(platform, "jean@sante.gov.test", "Jean Bizimana", Role.INSTITUTION_ADMINISTRATOR)
+
+
+@pytest.fixture
+async def eric(platform: Platform, ministries: None) -> Actor:
+    """A civil servant of the ministry of finances."""
+    return await _person(platform, "eric@finances.gov.test", "Eric Hakizimana")
+
+
+@pytest.fixture
+async def own(platform: Platform, claire: Actor) -> Space:
+    """Claire's own space."""
+    return (await doors(platform, claire))[0].space
+
+
+@pytest.fixture
+async def shared(platform: Platform, claire: Actor) -> Space:
+    """The space of the ministry of health."""
+    return (await doors(platform, claire))[1].space
+
+
+async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+class Put(Protocol):
+    """Uploads bytes into a folder and gives the file."""
+
+    async def __call__(self, actor: Actor, folder_id: int, name: str, content: bytes = ...) -> Node: ...
+
+
+@pytest.fixture
+def put(platform: Platform) -> Put:
+    async def put(actor: Actor, folder_id: int, name: str, content: bytes = b"content") -> Node:
+        return (await upload(platform, actor, folder_id, name, chunks(content))).node
+
+    return put
