@@ -1,0 +1,143 @@
+"""Comparing ours with a peer fairly on a machine that others use too: side by side, round by round.
+
+A benchmark is a module of this folder with an asynchronous context manager `contests(folder)`, which sets everything
+up under `folder` (servers, files, clients) and gives the contests. Every contestant of a contest is called once a
+round, in an order that turns, so that a slow minute of the machine falls on all; what counts is the median and its
+ratio. The first round warms caches and does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+Round = Callable[[], Awaitable[float]]
+"""Does the work once; gives the figure, in the contest's unit."""
+
+Contests = Callable[[Path], AbstractAsyncContextManager[Sequence["Contest"]]]
+"""What a benchmark module calls `contests`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One thing done by ours and by peers.
+
+    unit: "s" for a duration, where less is better; anything else, such as "/s" or "MiB/s", is a rate.
+    contestants: by name, ours first.
+    """
+
+    name: str
+    unit: Literal["s", "/s", "MiB/s"]
+    contestants: Mapping[str, Round]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What one contestant did: in the contest's unit, without the warm-up round."""
+
+    contestant: str
+    rounds: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A contest that was held; the first figures are ours."""
+
+    name: str
+    unit: str
+    figures: Sequence[Figures]
+
+    def times(self, peer: Figures) -> float:
+        """How many times as fast as this peer ours is, by medians: above 1 ours is ahead."""
+        ours = self.figures[0].median
+        return peer.median / ours if self.unit == "s" else ours / peer.median
+
+
+async def hold(contest: Contest, rounds: int) -> Outcome:
+    """Every contestant, `rounds` times after a warm-up, the one who begins moving on each time."""
+    figures: dict[str, list[float]] = {name: [] for name in contest.contestants}
+    names = list(contest.contestants)
+    for number in range(rounds + 1):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            figure = await contest.contestants[name]()
+            if number:
+                figures[name].append(figure)
+    return Outcome(
+        name=contest.name,
+        unit=contest.unit,
+        figures=[Figures(contestant=name, rounds=found) for name, found in figures.items()],
+    )
+
+
+async def hold_all(contests: Contests, folder: Path, rounds: int) -> AsyncIterator[Outcome]:
+    """Each contest of a benchmark, one after the other."""
+    async with contests(folder) as found:
+        for contest in found:
+            yield await hold(contest, rounds)
+
+
+def show(outcomes: Sequence[Outcome], title: str) -> None:
+    """A table: median, range, and how many times as fast as each peer ours is."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "median", "range", "ours is"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for outcome in outcomes:
+        table.add_row(f"[bold]{outcome.name}[/bold]")
+        for index, figures in enumerate(outcome.figures):
+            table.add_row(
+                f"  {figures.contestant}",
+                f"{_number(figures.median)} {outcome.unit}",
+                f"{_number(min(figures.rounds))} – {_number(max(figures.rounds))}",
+                f"{outcome.times(figures):.2f} ×" if index else "",
+                end_section=index == len(outcome.figures) - 1,
+            )
+    Console().print(table)
+
+
+def save(outcomes: Sequence[Outcome], benchmark: str, folder: Path) -> Path:
+    """Write every figure, with what it was measured on, to `<folder>/<benchmark>.json`; gives that path."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{benchmark}.json"
+    document = {
+        "benchmark": benchmark,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "contests": [
+            asdict(outcome) | {"times": {peer.contestant: outcome.times(peer) for peer in outcome.figures[1:]}}
+            for outcome in outcomes
+        ],
+    }
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    return path
+
+
+def _number(figure: float) -> str:
+    return f"{figure:,.2f}" if figure < 100 else f"{figure:,.0f}"
+
+
+def _machine() -> dict[str, object]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "commit": commit.stdout.strip(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
