@@ -11,7 +11,9 @@ How it is opened is known above (`cli` puts it in the context), so that a room's
 from __future__ import annotations
 
 import getpass
+import re
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
 
@@ -56,3 +58,17 @@ def read_password(file: Path | None) -> str:
             return stream.readline(1000).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid("The password file {file} cannot be read as text.", file=file, reason=str(error)) from error
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `500000`, `50M` or `1.5G`; K, M, G, T are powers of 1024."""
+    plain = text.strip().lower().removesuffix("ib").removesuffix("b")
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)([kmgt]?)", plain, re.ASCII)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a size such as 500000, 50M or 1.5G")
+    return int(Decimal(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
+
+
+SizeOption = Annotated[
+    int | None, typer.Option("--quota", parser=parse_size, metavar="SIZE", help="Bytes, or with K, M, G, T.")
+]

@@ -9,7 +9,7 @@ from comgov.journal.model import START, Detail, Head, Verification, chain, short
 from comgov.journal.model import digest as digest_after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from comgov.actor import Actor
     from comgov.db import Connection
@@ -84,7 +84,7 @@ async def export(platform: Platform, after: int = 0) -> AsyncIterator[dict[str, 
                 previous = entry.digest
 
 
-def verify_export(lines: list[dict[str, Any]]) -> str | None:
+def verify_export(lines: Iterable[dict[str, Any]]) -> str | None:
     """Why an export does not hold, offline; None when it does. Its first `previous` is taken as given."""
     expected: tuple[int, str] | None = None
     for line in lines:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from comgov.feature import Feature, Job
 from comgov.people.actions import sweep
+from comgov.people.commands import mailing_list, person, post
 from comgov.people.config import Config
 from comgov.people.web import routes
 
@@ -13,5 +14,6 @@ feature = Feature(
     name="people",
     folder=Path(__file__).parent,
     routes=routes,
+    commands=[person, post, mailing_list],
     jobs=[Job(name="people.sweep", cron="17 * * * *", run=sweep)],
 )
