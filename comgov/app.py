@@ -27,7 +27,7 @@ from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
 from mail.mailbox import Mailboxes
 from mail.relay import Relay
-from storage import open_store
+from storage import MissingError, open_store
 
 log = structlog.get_logger()
 
@@ -132,9 +132,19 @@ def _stop_requests(life: int) -> asyncio.Event:
     return stopping
 
 
+async def _storage_answers(platform: Platform) -> None:
+    try:
+        await platform.blobs.stat(bytes(32))
+    except MissingError:
+        return
+
+
+_CHECKS = {"database": web.database_answers, "storage": _storage_answers}
+
+
 @asynccontextmanager
 async def _serve_http(config: Config, platform: Platform, listening: socket.socket) -> AsyncIterator[None]:
-    application = web.application(platform, FEATURES, site=warm_up(), visitors=visitors)
+    application = web.application(platform, FEATURES, site=warm_up(), visitors=visitors, checks=_CHECKS)
     runner = aiohttp_web.AppRunner(
         application,
         access_log=None,

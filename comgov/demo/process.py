@@ -22,6 +22,12 @@ class DemoProcess:
         self.ports = ports
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The parent's process."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it and return once it is ready; TimeoutError when it does not become so."""
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,74 @@
+"""A node through its bad days: PostgreSQL gone, a worker gone, told to stop in the middle of an answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from comgov.demo.clients import wait_until_ready
+from comgov.demo.process import DemoProcess
+
+
+async def test_service_goes_on_after_postgresql_was_killed(demo: DemoProcess) -> None:
+    os.kill(_postmaster(demo.directory), signal.SIGKILL)
+    await wait_until_ready(demo.ports, 20)
+    assert await _status(demo, "/healthz") == 200
+
+
+async def test_service_goes_on_after_every_worker_was_killed(demo: DemoProcess) -> None:
+    for worker in _workers(demo):
+        os.kill(worker, signal.SIGKILL)
+    await wait_until_ready(demo.ports, 20)
+    assert len(_workers(demo)) == 2
+
+
+async def test_health_has_a_line_for_each_dependency(demo: DemoProcess) -> None:
+    async with aiohttp.ClientSession() as session, session.get(_url(demo, "/readyz")) as response:
+        found = await response.json()
+    assert found["status"] == "ready"
+    assert {"database", "storage", "mail"} <= {check["name"] for check in found["checks"]}
+
+
+def test_a_node_told_to_stop_leaves_within_ten_seconds_and_takes_postgresql_with_it(demo: DemoProcess) -> None:
+    postmaster = _postmaster(demo.directory)
+    began = time.monotonic()
+    assert demo.stop() == 0
+    assert time.monotonic() - began < 10
+    with pytest.raises(ProcessLookupError):
+        os.kill(postmaster, 0)
+
+
+async def test_it_starts_again_on_the_same_directory_within_five_seconds(demo: DemoProcess) -> None:
+    began = time.monotonic()
+    await demo.start()
+    assert time.monotonic() - began < 5
+
+
+def _postmaster(directory: Path) -> int:
+    pid = directory / "data" / "postgres" / "data" / "postmaster.pid"
+    return int(pid.read_text().split("\n", 1)[0])
+
+
+def _workers(demo: DemoProcess) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(demo.pid)], capture_output=True, text=True, check=True)
+    return [pid for pid in map(int, found.stdout.split()) if _is_worker(pid)]
+
+
+def _is_worker(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode())
+
+
+def _url(demo: DemoProcess, path: str) -> str:
+    return f"http://127.0.0.1:{demo.ports.http}{path}"
+
+
+async def _status(demo: DemoProcess, path: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(_url(demo, path)) as response:
+        return response.status
