@@ -25,6 +25,7 @@ from comgov.feature import Feature, Ground, Platform
 from comgov.people.directory import PeopleDirectory
 from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
+from comgov.web.health import database_answers
 from mail.mailbox import Mailboxes
 from mail.relay import Relay
 from storage import MissingError, open_store
@@ -139,7 +140,7 @@ async def _storage_answers(platform: Platform) -> None:
         return
 
 
-_CHECKS = {"database": web.database_answers, "storage": _storage_answers}
+_CHECKS = {"database": database_answers, "storage": _storage_answers}
 
 
 @asynccontextmanager

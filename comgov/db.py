@@ -30,6 +30,7 @@ _MIGRATIONS_LOCK = 0x636F6D676F76  # "comgov": one migrator at a time, whatever 
 _DOWN = (
     ConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a server killed in the middle of a reply leaves behind
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

@@ -30,6 +30,14 @@ migrations = Migrations(package="jobs", directory=Path(__file__).parent / "migra
 
 _SETTINGS = DBSettings(db_schema="jobs", durability=Durability.balanced)
 _RETRY_SECONDS = 5.0
+# A server killed in the middle of a reply leaves the driver in a state that it calls its own error.
+_INTERRUPTIONS = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ExceptionGroup,
+)
 
 log = structlog.get_logger()
 
@@ -48,7 +56,7 @@ async def run_schedules(database_url: str, scheduled: Sequence[Scheduled]) -> No
     while True:
         try:
             await _run_connected(database_url, scheduled)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ExceptionGroup) as error:
+        except _INTERRUPTIONS as error:
             log.warning("schedules.interrupted", reason=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
