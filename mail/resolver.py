@@ -45,8 +45,9 @@ class Resolver(Protocol):
 class DnsResolver:
     """The resolver that the machine is configured with; answers are kept for as long as they say."""
 
-    def __init__(self, nameservers: list[str] | None = None, port: int = 53) -> None:
-        """nameservers: addresses to ask at `port` instead of those of /etc/resolv.conf."""
+    def __init__(self, nameservers: list[str] | None = None, port: int = 53, *, lifetime: float = _LIFETIME) -> None:
+        """nameservers: addresses to ask at `port` instead of those of /etc/resolv.conf. lifetime: seconds."""
+        self._lifetime = lifetime
         self._resolver = dns.asyncresolver.Resolver(configure=nameservers is None)
         if nameservers is not None:
             self._resolver.nameservers = list(nameservers)
@@ -67,7 +68,7 @@ class DnsResolver:
     async def _ask(self, name: str, kind: str) -> list:  # type: ignore[type-arg]
         try:
             absolute = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008)
-            answer = await self._resolver.resolve(absolute, kind, lifetime=_LIFETIME, search=False)
+            answer = await self._resolver.resolve(absolute, kind, lifetime=self._lifetime, search=False)
         except (dns.resolver.NXDOMAIN, dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel) as error:
             raise UnknownNameError(name) from error
         except dns.resolver.NoAnswer:

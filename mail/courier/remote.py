@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from mail.route import Router
 
 
+UNREACHABLE = ("4.4.1", "4.4.2", "4.4.3")
+"""Statuses of an attempt that found no server, or lost it on the way."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """What became of one recipient, and the server that said so (empty: none was reached)."""
 
     outcome: Outcome
     remote_mta: str
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the other server said something, be it no."""
+        return bool(self.remote_mta) and getattr(self.outcome, "status", "") not in UNREACHABLE
 
 
 class Courier:

@@ -1,0 +1,6 @@
+"""Mail that waits for other servers."""
+
+from mail.queue.model import Config, SiteSummary, Summary
+from mail.queue.queue import Queue
+
+__all__ = ["Config", "Queue", "SiteSummary", "Summary"]
