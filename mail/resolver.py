@@ -57,9 +57,7 @@ class DnsResolver:
     async def exchangers(self, domain: str) -> list[Exchanger]:
         """See Resolver."""
         answer = await self._ask(domain, "MX")
-        return [
-            Exchanger(record.preference, record.exchange.to_text(omit_final_dot=True).strip(".")) for record in answer
-        ]
+        return [Exchanger(record.preference, record.exchange.to_text().rstrip(".").lower()) for record in answer]
 
     async def addresses(self, host: str) -> list[str]:
         """See Resolver."""
