@@ -26,8 +26,12 @@ from comgov.people.directory import PeopleDirectory
 from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
 from comgov.web.health import database_answers
+from mail.courier import Courier
 from mail.mailbox import Mailboxes
+from mail.queue import Queue
 from mail.relay import Relay
+from mail.resolver import DnsResolver
+from mail.route import Router
 from storage import MissingError, open_store
 
 log = structlog.get_logger()
@@ -105,10 +109,28 @@ async def serve_worker(config: Config, database_url: str, sockets: Sockets, life
         _serve_http(config, platform, sockets["http"]),
         asyncio.TaskGroup() as group,
     ):
-        background = [group.create_task(work) for work in (jobs.run_schedules(database_url, _scheduled(platform)),)]
+        queue = await _mail_queue(config, platform)
+        background = [
+            group.create_task(work) for work in (jobs.run_schedules(database_url, _scheduled(platform)), queue.run())
+        ]
         await stopping.wait()
         for task in background:
             task.cancel()
+
+
+async def _mail_queue(config: Config, platform: Platform) -> Queue:
+    """Mail for other servers, on its way from this worker."""
+    hostname = config.server.hostname
+    router = Router(config.mail, DnsResolver(), frozenset({hostname.lower()}))
+    return Queue(
+        pool=platform.db.pool,
+        blobs=await platform.blobs.drawer("mail"),
+        courier=Courier(hostname=hostname, own_names=frozenset(), router=router, config=config.mail.courier),
+        accept=platform.relay.accept,
+        hostname=hostname,
+        clock=platform.clock,
+        config=config.mail.queue,
+    )
 
 
 def _scheduled(platform: Platform) -> list[jobs.Scheduled]:

@@ -13,6 +13,8 @@ from comgov.config import Config
 from comgov.errors import ComgovError
 from comgov.feature import Platform
 from comgov.supervisor import Listen
+from mail.errors import MailError
+from mail.queue import summarise
 from storage import StorageError
 
 _LEAST_FREE = 0.05  # of the disk
@@ -48,7 +50,7 @@ async def examine(config: Config, database_url: str) -> AsyncIterator[Finding]:
 async def _look(part: str, check: Check, config: Config, platform: Platform) -> Finding:
     try:
         return Finding(part, True, await check(config, platform))
-    except (_UnwellError, ComgovError, StorageError, OSError) as error:
+    except (_UnwellError, ComgovError, MailError, StorageError, OSError) as error:
         return Finding(part, False, str(error))
 
 
@@ -96,6 +98,18 @@ async def _ports(config: Config, _platform: Platform) -> str:
     return ", ".join(states)
 
 
+async def _queue(config: Config, platform: Platform) -> str:
+    waiting = await summarise(platform.db.pool, sites=1)
+    if waiting.oldest is None:
+        return "no mail waits for other servers"
+    hours = (platform.clock() - waiting.oldest) / timedelta(hours=1)
+    sentence = f"{waiting.waiting} recipients elsewhere wait, the oldest for {hours:.0f} h"
+    if platform.clock() - waiting.oldest > config.mail.queue.warn_after:
+        site = waiting.sites[0]
+        raise _UnwellError(f"{sentence}, most of them at {site.site}: {site.last_reply or 'not tried yet'}.")
+    return sentence
+
+
 def _port_state(listen: Listen) -> str:
     with socket.socket(socket.AF_INET6 if ":" in listen.host else socket.AF_INET) as probe:
         probe.settimeout(2)
@@ -116,4 +130,5 @@ _CHECKS: dict[str, Check] = {
     "disk": _disk,
     "clock": _clock,
     "ports": _ports,
+    "queue": _queue,
 }

@@ -6,6 +6,10 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field
 
+from mail.courier.session import Config as CourierConfig
+from mail.queue.model import Config as QueueConfig
+from mail.route import Config as RouteConfig
+
 _PORT = "0 turns the service off"
 
 
@@ -34,8 +38,8 @@ class SubmissionsListener(Listener):
     port: int = Field(465, ge=0, le=65535, description=_PORT)
 
 
-class Config(BaseModel, frozen=True, extra="forbid"):
-    """Mail that comes in by SMTP: where it is listened for, and what is refused."""
+class Config(RouteConfig, frozen=True, extra="forbid"):
+    """Mail by SMTP: where it is listened for, what is refused, and where mail for other servers goes."""
 
     relay: RelayListener = RelayListener()
     submission: SubmissionListener = SubmissionListener()
@@ -54,3 +58,5 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     error_limit: int = Field(20, ge=3, description="refused commands after which a session is closed")
     command_timeout: timedelta = Field(timedelta(minutes=5), description="how long a session may stay silent")
     data_timeout: timedelta = Field(timedelta(minutes=30), description="how long one message may take to arrive")
+    queue: QueueConfig = QueueConfig()
+    courier: CourierConfig = CourierConfig()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,10 +49,13 @@ class DnsResolver:
     def __init__(self, nameservers: list[str] | None = None, port: int = 53, *, lifetime: float = _LIFETIME) -> None:
         """nameservers: addresses to ask at `port` instead of those of /etc/resolv.conf. lifetime: seconds."""
         self._lifetime = lifetime
-        self._resolver = dns.asyncresolver.Resolver(configure=nameservers is None)
+        self._resolver = dns.asyncresolver.Resolver(configure=False)
         if nameservers is not None:
             self._resolver.nameservers = list(nameservers)
             self._resolver.port = port
+        else:
+            with suppress(dns.resolver.NoResolverConfiguration):  # every question is then a ResolverError
+                self._resolver.read_resolv_conf("/etc/resolv.conf")
         self._resolver.cache = dns.resolver.LRUCache(_CACHED_ANSWERS)
 
     async def exchangers(self, domain: str) -> list[Exchanger]:

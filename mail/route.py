@@ -43,7 +43,7 @@ class Hop(BaseModel, frozen=True, extra="forbid"):
     """A server that takes mail for others. Written `"host:port"`, or as a table to say more."""
 
     host: str = Field(min_length=1, max_length=255, description="a name or an address")
-    port: int = Field(25, ge=1, le=65535)
+    port: int = Field(25, ge=1, le=65535, description="where it takes mail from other servers")
     tls: Tls = Field(Tls.OPPORTUNISTIC, description="opportunistic, required or verified")
 
 

@@ -37,8 +37,14 @@ _PAUSE = 1.0  # seconds before trying again when the database does not answer
 log = structlog.get_logger()
 
 
+async def summarise(pool: Pool, sites: int = 50) -> Summary:
+    """What waits, and for which `sites` sites the most. Raises SystemDown."""
+    async with connected(pool) as connection:
+        return await store.summary(connection, sites)
+
+
 class Queue:
-    """Mail for other servers: what waits, and the worker that delivers it. One per process."""
+    """The worker that delivers mail to other servers. One per process."""
 
     def __init__(
         self,
@@ -82,11 +88,6 @@ class Queue:
             more=self._wake.set,
         )
         self._lanes: dict[asyncio.Task[None], tuple[str, int]] = {}
-
-    async def summary(self, sites: int = 50) -> Summary:
-        """What waits, and for which sites the most. Raises SystemDown."""
-        async with connected(self._pool) as connection:
-            return await store.summary(connection, sites)
 
     async def run(self) -> None:
         """Deliver until cancelled; then end what is under way, within `finish_within`; lanes give the rest back."""

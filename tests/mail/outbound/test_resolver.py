@@ -111,3 +111,8 @@ async def test_answers_are_kept(server: NameServer, resolver: DnsResolver) -> No
         await resolver.exchangers("example.org")
 
     assert server.asked == 1
+
+
+async def test_without_a_name_server_there_is_no_answer() -> None:
+    with pytest.raises(ResolverError):
+        await DnsResolver([]).exchangers("example.org")
