@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web as aiohttp_web
 
 import mail
-from comgov import files, institutions, jobs, journal, people, web
+from comgov import authority, files, institutions, jobs, journal, people, web
 from comgov.clock import system_clock
 from comgov.config import Config
 from comgov.db import Migrations, migrate, open_database
@@ -36,7 +36,13 @@ from storage import MissingError, open_store
 
 log = structlog.get_logger()
 
-FEATURES: tuple[Feature, ...] = (journal.feature, institutions.feature, people.feature, files.feature)
+FEATURES: tuple[Feature, ...] = (
+    journal.feature,
+    institutions.feature,
+    people.feature,
+    authority.feature,
+    files.feature,
+)
 
 _MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")
 _GOODBYE_SECONDS = 8.0  # what accepted work is given to finish; the supervisor waits ten

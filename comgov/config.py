@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from comgov.authority import Config as AuthorityConfig
 from comgov.files import Config as FilesConfig
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
@@ -65,6 +66,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     storage: StorageConfig = StorageConfig()
     institutions: InstitutionsConfig = InstitutionsConfig()
     people: PeopleConfig = PeopleConfig()
+    authority: AuthorityConfig = AuthorityConfig()
     files: FilesConfig = FilesConfig()
     web: WebConfig = WebConfig()
     mail: MailConfig = MailConfig()

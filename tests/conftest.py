@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import asyncpg
 import pytest
 
-from comgov import people
+from comgov import authority, people
 from comgov.app import migrations
 from comgov.config import Config
 from comgov.db import Database, migrate, open_database
@@ -103,13 +103,14 @@ CHEAP_PASSWORDS = people.Config(password_memory_bytes=8 << 10, password_passes=1
 
 
 @pytest.fixture
-def platform(db: Database, clock: SetClock) -> Platform:
-    """A platform on a fresh database, its blobs in memory, its clock set by hand; without mail."""
+def platform(db: Database, clock: SetClock, tmp_path: Path) -> Platform:
+    """A platform on a fresh database, its blobs in memory, its clock set by hand; without mail and keys."""
+    keys = authority.Config(passphrase_file=tmp_path / "keys" / "passphrase", pki_directory=tmp_path / "pki")
     return Platform(
         db=db,
         blobs=MemoryStore(clock),
         relay=cast("Relay", None),
         mailboxes=cast("Mailboxes", None),
         clock=clock,
-        configs=Config(people=CHEAP_PASSWORDS).by_kind(),
+        configs=Config(people=CHEAP_PASSWORDS, authority=keys).by_kind(),
     )

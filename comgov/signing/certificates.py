@@ -100,15 +100,35 @@ class Subject:
     def names(self, what: str = "") -> x509.Name:
         """Its distinguished name, with a common name at the end if the certificate is for something of its own.
 
-        what: in French, such as `cachet` (seal). Names are cut to the 64 characters of X.520's upper bounds.
+        what: in French, such as `cachet` (seal). Values are cut to 64 bytes, within X.520's upper bounds.
         """
         pairs = [
             (NameOID.COUNTRY_NAME, self.country),
-            (NameOID.ORGANIZATION_NAME, self.name[:64]),
-            (oids.ORGANIZATION_IDENTIFIER, self.code[:64]),
-            (NameOID.COMMON_NAME, what and f"{self.name[: 61 - len(what)]} - {what}"),
+            (NameOID.ORGANIZATION_NAME, _cut(self.name, 64)),
+            (oids.ORGANIZATION_IDENTIFIER, _cut(self.code, 64)),
+            (NameOID.COMMON_NAME, what and f"{_cut(self.name, 61 - len(what.encode()))} - {what}"),
         ]
         return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs if value])
+
+
+def _cut(text: str, size_bytes: int) -> str:
+    return text.encode()[:size_bytes].decode(errors="ignore").strip()
+
+
+def subject_of(authority: x509.Certificate) -> Subject:
+    """The institution that an authority may speak for, read back from its name constraints."""
+    permitted = authority.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
+    [domain] = [tree.value for tree in permitted if isinstance(tree, x509.DNSName)]
+
+    def first(oid: x509.ObjectIdentifier) -> str:
+        return next((str(each.value) for each in authority.subject.get_attributes_for_oid(oid)), "")
+
+    return Subject(
+        name=first(NameOID.ORGANIZATION_NAME),
+        code=first(oids.ORGANIZATION_IDENTIFIER),
+        domain=domain,
+        country=first(NameOID.COUNTRY_NAME),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +230,7 @@ def tls(
 
     hostnames: at least one; the first is the common name.
     """
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostnames[0][:64])])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _cut(hostnames[0], 64))])
     builder = _leaf(issuer, public_key, name, now, TLS_LIFETIME, crl_url)
     return _issue(
         issuer,

@@ -73,7 +73,8 @@ async def test_anyone_can_verify_it_with_openssl_alone(world: World, tmp_path: P
             assert digest == reference.sha256
         stamped = openssl(
             *("ts", "-verify", "-data", out / f"META-INF/signature{number:03d}.sigvalue.bin"),
-            *("-in", out / f"META-INF/signature{number:03d}.token.der", "-token_in", "-CAfile", tmp_path / "root.pem"),
+            *("-in", out / f"META-INF/signature{number:03d}.token.der", "-token_in"),
+            *("-CAfile", tmp_path / "root.pem", "-attime", int(NOW.timestamp())),
         )
         assert "Verification: OK" in stamped.stdout
     assert {path.name for path in out.iterdir()} == {"META-INF", "bordereau.json", *PIECES}

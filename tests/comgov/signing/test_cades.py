@@ -78,7 +78,7 @@ def test_openssl_accepts_its_time_stamp(world: World, tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_bytes(world.root_only.pem())
     done = openssl(
         *("ts", "-verify", "-data", tmp_path / "sigvalue.bin", "-in", tmp_path / "token.der", "-token_in"),
-        *("-CAfile", tmp_path / "root.pem"),
+        *("-CAfile", tmp_path / "root.pem", "-attime", int(NOW.timestamp())),
     )
     assert "Verification: OK" in done.stdout
 

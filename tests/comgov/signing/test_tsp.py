@@ -27,7 +27,8 @@ def test_openssl_asks_and_verifies(world: World, tmp_path: Path, digest: str) ->
     openssl("ts", "-query", "-data", tmp_path / "data", f"-{digest}", "-cert", "-out", tmp_path / "query")
     reply = world.stamper.answer((tmp_path / "query").read_bytes(), at=NOW, serial_number=7)
     (tmp_path / "reply").write_bytes(reply)
-    verify = ("ts", "-verify", "-in", tmp_path / "reply", "-CAfile", tmp_path / "root.pem")
+    at = int(NOW.timestamp())
+    verify = ("ts", "-verify", "-in", tmp_path / "reply", "-CAfile", tmp_path / "root.pem", "-attime", at)
     assert "Verification: OK" in openssl(*verify, "-queryfile", tmp_path / "query").stdout
     assert "Verification: OK" in openssl(*verify, "-data", tmp_path / "data").stdout
     shown = openssl("ts", "-reply", "-in", tmp_path / "reply", "-text").stdout
