@@ -60,7 +60,7 @@ class Queue:
         """accept: takes notifications (`Relay.accept`). hostname: this server's name in them."""
         self._pool = pool
         self._courier = courier
-        self._clock = clock
+        self.clock = clock
         self._config = config
         self._slots = Slots(config.connections_per_site, config.site_bytes_per_second)
         self._leases = Leases(pool, uuid4(), config.lease, clock)
@@ -165,14 +165,14 @@ class Queue:
 
     async def _pause(self, connection: Connection) -> float:
         """Seconds until something becomes due, as far as is known now."""
-        now = self._clock()
+        now = self.clock()
         look_every = self._config.look_every.total_seconds()
         due = await store.next_due(connection, now)
         return look_every if due is None else min(look_every, (due - now).total_seconds())
 
     async def _open_lanes(self, connection: Connection) -> int:
         """Open a lane to each site with mail due, as far as slots go; gives how many are open."""
-        due = await store.due_sites(connection, self._clock())
+        due = await store.due_sites(connection, self.clock())
         random.shuffle(due)  # so that no site is always first
         for site in due:
             if len(self._lanes) >= self._config.connections:

@@ -23,7 +23,16 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-Round = Callable[[], Awaitable[float]]
+
+@dataclass(frozen=True)
+class Measure:
+    """figure: in the contest's unit. cpu_milliseconds: of the server's processor time, for each thing done."""
+
+    figure: float
+    cpu_milliseconds: float | None = None
+
+
+Round = Callable[[], Awaitable[float | Measure]]
 """Does the work once; gives the figure, in the contest's unit."""
 
 Contests = Callable[[Path], AbstractAsyncContextManager[Sequence["Contest"]]]
@@ -49,10 +58,15 @@ class Figures:
 
     contestant: str
     rounds: Sequence[float]
+    cpu_milliseconds: Sequence[float] = ()
 
     @property
     def median(self) -> float:
         return statistics.median(self.rounds)
+
+    @property
+    def median_cpu_milliseconds(self) -> float | None:
+        return statistics.median(self.cpu_milliseconds) if self.cpu_milliseconds else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +85,26 @@ class Outcome:
 
 async def hold(contest: Contest, rounds: int) -> Outcome:
     """Every contestant, `rounds` times after a warm-up, the one who begins moving on each time."""
-    figures: dict[str, list[float]] = {name: [] for name in contest.contestants}
+    measures: dict[str, list[Measure]] = {name: [] for name in contest.contestants}
     names = list(contest.contestants)
     for number in range(rounds + 1):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            figure = await contest.contestants[name]()
+            measure = await contest.contestants[name]()
             if number:
-                figures[name].append(figure)
+                measures[name].append(measure if isinstance(measure, Measure) else Measure(measure))
     return Outcome(
         name=contest.name,
         unit=contest.unit,
-        figures=[Figures(contestant=name, rounds=found) for name, found in figures.items()],
+        figures=[_figures(name, found) for name, found in measures.items()],
+    )
+
+
+def _figures(contestant: str, measures: Sequence[Measure]) -> Figures:
+    return Figures(
+        contestant=contestant,
+        rounds=[measure.figure for measure in measures],
+        cpu_milliseconds=[m.cpu_milliseconds for m in measures if m.cpu_milliseconds is not None],
     )
 
 
@@ -96,7 +118,7 @@ async def hold_all(contests: Contests, folder: Path, rounds: int) -> AsyncIterat
 def show(outcomes: Sequence[Outcome], title: str) -> None:
     """A table: median, range, and how many times as fast as each peer ours is."""
     table = Table(title=title, title_justify="left")
-    for heading in ("", "median", "range", "ours is"):
+    for heading in ("", "median", "range", "CPU each", "ours is"):
         table.add_column(heading, justify="left" if not heading else "right")
     for outcome in outcomes:
         table.add_row(f"[bold]{outcome.name}[/bold]")
@@ -105,6 +127,7 @@ def show(outcomes: Sequence[Outcome], title: str) -> None:
                 f"  {figures.contestant}",
                 f"{_number(figures.median)} {outcome.unit}",
                 f"{_number(min(figures.rounds))} – {_number(max(figures.rounds))}",
+                "" if (cpu := figures.median_cpu_milliseconds) is None else f"{_number(cpu)} ms",
                 f"{outcome.times(figures):.2f} ×" if index else "",
                 end_section=index == len(outcome.figures) - 1,
             )
@@ -141,3 +164,23 @@ def _machine() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
     }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process, of those below it, and of those below that have ended."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()  # proc(5): the name may hold anything
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        number = int(path.parent.name)
+        children.setdefault(int(fields[1]), []).append(number)
+        ticks[number] = sum(int(field) for field in fields[11:15])
+    total, waiting = 0, [pid]
+    while waiting:
+        number = waiting.pop()
+        total += ticks.get(number, 0)
+        waiting += children.get(number, [])
+    return total / os.sysconf("SC_CLK_TCK")
