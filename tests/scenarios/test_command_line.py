@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("command line")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ import pytest
 from comgov.demo.clients import wait_until_ready
 from comgov.demo.process import DemoProcess
 
+pytestmark = pytest.mark.xdist_group("node")  # one server for all of these
+
 
 async def test_service_goes_on_after_postgresql_was_killed(demo: DemoProcess) -> None:
     os.kill(_postmaster(demo.directory), signal.SIGKILL)
@@ -39,16 +41,18 @@ async def test_health_has_a_line_for_each_dependency(demo: DemoProcess) -> None:
     assert {"database", "storage"} <= {check["name"] for check in found["checks"]}
 
 
-def test_a_node_told_to_stop_leaves_within_ten_seconds_and_takes_postgresql_with_it(demo: DemoProcess) -> None:
+async def test_a_node_told_to_stop_leaves_within_ten_seconds_and_takes_postgresql_with_it(demo: DemoProcess) -> None:
     postmaster = _postmaster(demo.directory)
     began = time.monotonic()
     assert demo.stop() == 0
     assert time.monotonic() - began < 10
     with pytest.raises(ProcessLookupError):
         os.kill(postmaster, 0)
+    await demo.start()
 
 
 async def test_it_starts_again_on_the_same_directory_within_five_seconds(demo: DemoProcess) -> None:
+    demo.stop()
     began = time.monotonic()
     await demo.start()
     assert time.monotonic() - began < 5
