@@ -154,7 +154,8 @@ class Bucket:
 async def open_bucket(config: S3Config, threads: Threads) -> AsyncIterator[Bucket]:
     """The bucket, made if needed, for as long as the block lasts.
 
-    Raises UnreachableError when the server does not answer or refuses us, or a file of the configuration is unreadable.
+    A server that does not answer just now is no reason not to start: each request says so for itself.
+    Raises UnreachableError when the server refuses us, or a file of the configuration cannot be read.
     """
     with translated():
         secret = (await threads.run(config.secret_key_file.read_text)).strip()
@@ -163,7 +164,8 @@ async def open_bucket(config: S3Config, threads: Threads) -> AsyncIterator[Bucke
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_PATIENCE, sock_read=_SILENCE)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
         bucket = Bucket(config.bucket, config.prefix, _client(config, secret), session, threads)
-        await bucket.make()
+        with suppress(_PassingError):
+            await bucket.make()
         yield bucket
 
 
@@ -203,9 +205,10 @@ def _minio_translated() -> Iterator[None]:
     try:
         yield
     except S3Error as error:
-        raise UnreachableError(f"S3 refuses: {error.code}") from error
+        kind = _PassingError if error.response.status in _PASSING else UnreachableError
+        raise kind(f"S3 refuses: {error.code}") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise UnreachableError(f"S3 does not answer: {error}") from error
+        raise _PassingError(f"S3 does not answer: {error}") from error
 
 
 def _refusal(method: str, key: str, status: int, code: str) -> StorageError:

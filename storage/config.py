@@ -54,7 +54,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
 async def open_store(config: Config) -> AsyncIterator[Store]:
     """The store that the configuration names, for as long as the block lasts; several processes may share it.
 
-    Raises UnreachableError when its folder or its server cannot be used.
+    Raises UnreachableError when its folder cannot be used or its server refuses us.
     """
     if config.kind == "s3" and config.s3 is not None:
         from storage.s3 import open_s3_store  # here, so that a node on disk does without minio's 13 MB

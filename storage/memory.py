@@ -10,7 +10,7 @@ from storage.blob import Blob
 from storage.digest import Digest
 from storage.drawer import check_drawer
 from storage.errors import MissingError
-from storage.stream import BATCH_BYTES, batches
+from storage.stream import BATCH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
@@ -34,10 +34,9 @@ class MemoryStore:
         """See Store.write."""
         digest = Digest(size_bytes)
         content = bytearray()
-        async for batch in batches(chunks):
-            digest.update(batch)
-            for piece in batch:
-                content += piece
+        async for chunk in chunks:
+            digest.update([chunk])
+            content += chunk
         blob = digest.blob()
         self._kept[blob.sha256] = _Kept(bytes(content), self._clock())
         return blob

@@ -45,7 +45,7 @@ async def open_s3_store(config: S3Config, spool: Path, *, reserve_bytes: int = 0
 
     spool: a folder of this machine for what is being written; nothing stays there.
     reserve_bytes: room on its file system that writes leave alone.
-    Raises UnreachableError when the server does not answer or refuses us.
+    Raises UnreachableError when the server refuses us; one that does not answer yet is no reason not to start.
     """
     threads = Threads(_THREADS)
     try:

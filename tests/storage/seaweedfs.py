@@ -53,7 +53,9 @@ class SeaweedFS:
         (folder / "secret").write_text(f"{SECRET_KEY}\n")
 
     def start(self) -> None:
-        """Returns once it serves."""
+        """Returns once it serves; nothing is done if it runs."""
+        if self._process is not None:
+            return
         command = [
             str(_WEED),
             "server",

@@ -126,6 +126,19 @@ class TestOnSeaweedFS:
             assert {blob async for blob in store.list()} == {before, after}
         assert list(tmp_path.iterdir()) == []
 
+    async def test_a_node_may_start_during_an_outage(self, seaweedfs: SeaweedFS, tmp_path: Path) -> None:
+        async with open_s3_store(seaweedfs.config("started"), tmp_path) as store:
+            blob = await store.write(chunked(10))
+        await asyncio.to_thread(seaweedfs.stop)
+        try:
+            async with open_s3_store(seaweedfs.config("started"), tmp_path) as store:
+                with pytest.raises(UnreachableError):
+                    await store.stat(blob.sha256)
+                await asyncio.to_thread(seaweedfs.start)
+                assert await verify(store, blob.sha256) == blob
+        finally:
+            await asyncio.to_thread(seaweedfs.start)
+
 
 async def _assert_unreachable(store: Store, sha256: bytes) -> None:
     with pytest.raises(UnreachableError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from storage.stream import BATCH_BYTES, batches, pour
+from storage.stream import BATCH_BYTES, pour
 from storage.threads import Threads
 
 if TYPE_CHECKING:
@@ -51,13 +52,33 @@ async def chunks_of(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def test_batches_hold_a_megabyte_or_a_bounded_number_of_pieces() -> None:
+async def test_batches_hold_a_megabyte_or_a_bounded_number_of_pieces(threads: Threads) -> None:
     pieces = [b"x"] * 2000 + [bytes(BATCH_BYTES // 2)] * 5 + [b""]
-    found = [batch async for batch in batches(chunks_of(*pieces))]
+    found: list[list[bytes]] = []
+    await pour(chunks_of(*pieces), found.append, threads)
     assert b"".join(map(b"".join, found)) == b"".join(pieces)
     assert max(map(len, found)) <= 1024
     assert max(sum(map(len, batch)) for batch in found) < 2 * BATCH_BYTES
     assert all(found)
+
+
+async def test_a_slow_client_has_little_waiting_and_a_fast_one_fills_batches(threads: Threads) -> None:
+    sizes: list[int] = []
+
+    def append(batch: list[bytes]) -> None:
+        sizes.append(sum(map(len, batch)))
+        time.sleep(0.005)
+
+    async def client(pause: float) -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield bytes(64 * 1024)
+            await asyncio.sleep(pause)
+
+    await pour(client(0.01), append, threads)
+    assert statistics.median(sizes) == 256 * 1024
+    sizes.clear()
+    await pour(client(0), append, threads)
+    assert max(sizes) == BATCH_BYTES
 
 
 async def test_the_last_batch_failing_is_not_overlooked(threads: Threads) -> None:
