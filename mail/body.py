@@ -12,8 +12,9 @@ from uuid import UUID
 
 import zstandard
 
-from mail.errors import MailError, SystemDown, SystemFull
+from mail.errors import SystemDown, SystemFull
 from mail.message import Structure, scan
+from mail.octets import chunks, has_clean_lines, is_ascii
 from mail.postgres import is_full
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mail.blobs import Blobs
+    from mail.octets import Octets
 
 INLINE_LIMIT_BYTES = 64 * 1024
 _COMPRESS_FROM_BYTES = 1024
 _COMPRESS_UP_TO_BYTES = 1 << 20  # beyond, hardly anything would fit the limit above
 _THREAD_FROM_BYTES = 256 * 1024  # the loop is held for less than 10 ms by what is smaller
-_CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +62,46 @@ class Body:
         return json.dumps([part.to_row() for part in self.structure.parts], ensure_ascii=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Examined:
-    """structure: of the content. sha256: of the content. rest: None when it is for the object store."""
+    """All that takes a walk over the content. rest: None when it is for the object store.
+
+    has_clean_lines: every CR and LF stands in a CRLF. is_8bit: some byte is above 127.
+    """
 
     structure: Structure
     sha256: bytes
     rest: Rest | None
+    has_clean_lines: bool
+    has_nul: bool
+    is_8bit: bool
 
 
-async def examine(content: bytes) -> Examined:
+async def examine(content: Octets) -> Examined:
     """Structure, digest and what is kept in the row; large ones in a thread, so that the loop goes on."""
     if len(content) < _THREAD_FROM_BYTES:
         return _examine(content)
     return await asyncio.to_thread(_examine, content)
 
 
-def _examine(content: bytes) -> Examined:
+def _examine(content: Octets) -> Examined:
     structure = scan(content)
-    return Examined(structure, hashlib.sha256(content).digest(), _inline(content[structure.header_size :]))
+    return Examined(
+        structure=structure,
+        sha256=hashlib.sha256(content).digest(),
+        rest=_inline(content, structure.header_size),
+        has_clean_lines=has_clean_lines(content),
+        has_nul=content.find(b"\0") >= 0,
+        is_8bit=not is_ascii(content),
+    )
 
 
-def _inline(rest: bytes) -> Rest | None:
+def _inline(content: Octets, start: int) -> Rest | None:
     """Compressed when that saves a tenth; None when it is too large either way."""
-    if _COMPRESS_FROM_BYTES <= len(rest) <= _COMPRESS_UP_TO_BYTES:
+    if len(content) - start > _COMPRESS_UP_TO_BYTES:
+        return None
+    rest = content[start:]
+    if len(rest) >= _COMPRESS_FROM_BYTES:
         compressed = zstandard.ZstdCompressor(level=1).compress(rest)
         if len(compressed) <= min(INLINE_LIMIT_BYTES, len(rest) * 9 // 10):
             return Rest(compressed, True, None)
@@ -98,22 +115,22 @@ def restore(inline: bytes, *, is_compressed: bool) -> bytes:
     return zstandard.ZstdDecompressor().decompress(inline, max_output_size=_COMPRESS_UP_TO_BYTES)
 
 
-async def keep(rest: bytes, blobs: Blobs) -> Rest:
-    """Put it in the object store; durable once this returns. Raises SystemFull, SystemDown."""
+async def keep(content: Octets, start: int, blobs: Blobs) -> Rest:
+    """Put what follows the header, from `start` on, in the object store; durable once this returns.
+
+    Raises SystemFull, SystemDown.
+    """
     try:
-        blob = await blobs.write(_chunks(rest), size_bytes=len(rest))
-    except MailError:
-        raise
+        blob = await blobs.write(_pieces(content, start), size_bytes=len(content) - start)
     except Exception as error:  # the host's store has its own errors, unknown to mail
         full = is_full(error)
         raise (SystemFull if full else SystemDown)(reason=f"object store: {error!r}") from error
     return Rest(None, False, blob.sha256)
 
 
-async def _chunks(rest: bytes) -> AsyncIterator[bytes]:
-    view = memoryview(rest)
-    for start in range(0, len(rest), _CHUNK_BYTES):
-        yield bytes(view[start : start + _CHUNK_BYTES])
+async def _pieces(content: Octets, start: int) -> AsyncIterator[bytes]:
+    for piece in chunks(content, start):
+        yield piece
 
 
 def new_body_id(now: datetime) -> UUID:

@@ -169,11 +169,11 @@ class SystemDown(TryLater):
 
 
 class Closing(TryLater):
-    """This session is at its end: too many connections, too many errors, too slow, or the server stops."""
+    """This session is at its end: the server stops, or a limit was reached."""
 
     code = 421
     status = "4.3.2"
-    sentence = "Closing the connection; try again later"
+    sentence = "The server stops; try again later"
 
 
 class NoSuchMailbox(MailError):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mail.envelope import Client, Envelope
     from mail.message.addresses import Mailbox
     from mail.message.header import Fields
+    from mail.octets import Octets
     from mail.postgres import Pool
 
 
@@ -117,7 +118,7 @@ class Relay:
             raise NotPermitted("Only members may post to this list")
 
     async def accept(
-        self, envelope: Envelope, content: bytes, client: Client, *, body_id: UUID | None = None
+        self, envelope: Envelope, content: Octets, client: Client, *, body_id: UUID | None = None
     ) -> Accepted:
         """Take responsibility for a message; returns once it is durable.
 
@@ -134,9 +135,10 @@ class Relay:
             (recipient, await self.check_recipient(recipient, envelope.sender, client))
             for recipient in envelope.recipients
         ]
-        self._check_bytes(content)
+        if len(content) > self.config.message_limit_bytes:
+            raise MessageTooLarge
         examined = await examine(content)
-        self._check_header(examined)
+        self._check(examined)
         if client.origin is Origin.SUBMISSION:
             content, examined = await _without_bcc(content, examined)
         body = await self._make_body(envelope, content, examined, client, body_id)
@@ -148,23 +150,18 @@ class Relay:
         )
         return Accepted(body_id=body.id, inboxes=len(deliveries), queued=len(departures))
 
-    def _check_bytes(self, content: bytes) -> None:
-        if len(content) > self.config.message_limit_bytes:
-            raise MessageTooLarge
-        lines = content.count(b"\r\n")
-        if content.count(b"\n") != lines or content.count(b"\r") != lines:
+    def _check(self, examined: Examined) -> None:
+        if not examined.has_clean_lines:
             raise Malformed("A line ends in a bare CR or a bare LF")
-        if b"\0" in content:
+        if examined.has_nul:
             raise Malformed("The message holds a NUL byte")
-
-    def _check_header(self, examined: Examined) -> None:
         if examined.structure.header_size > self.config.header_limit_bytes:
             raise MessageTooLarge("The header is too large")
         if len(examined.structure.fields.get(b"received", ())) >= self.config.hop_limit:
             raise Looping
 
     async def _make_body(
-        self, envelope: Envelope, content: bytes, examined: Examined, client: Client, body_id: UUID | None
+        self, envelope: Envelope, content: Octets, examined: Examined, client: Client, body_id: UUID | None
     ) -> Body:
         """Stamp it and see to what follows the header: in the object store before the row, or in the row."""
         now = self._clock()
@@ -175,7 +172,7 @@ class Relay:
             added, on_behalf = await self._complete(examined.structure.fields, body_id, now, client)
             stamp += added
         header_size = examined.structure.header_size
-        rest = examined.rest or await keep(content[header_size:], self._blobs)
+        rest = examined.rest or await keep(content, header_size, self._blobs)
         return Body(
             id=body_id,
             sha256=examined.sha256,
@@ -183,7 +180,7 @@ class Relay:
             trace=stamp,
             header=content[:header_size],
             rest=rest,
-            is_8bit=not content.isascii(),
+            is_8bit=examined.is_8bit,
             structure=examined.structure,
             accepted_at=now,
             sender=str(envelope.sender or ""),
@@ -238,7 +235,7 @@ class Relay:
         return passages
 
 
-async def _without_bcc(content: bytes, examined: Examined) -> tuple[bytes, Examined]:
+async def _without_bcc(content: Octets, examined: Examined) -> tuple[Octets, Examined]:
     """Nobody is to read who was in blind copy (RFC 5322 §3.6.3); the other bytes stay as they are."""
     if b"bcc" not in examined.structure.fields:
         return content, examined

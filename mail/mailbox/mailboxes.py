@@ -177,11 +177,11 @@ class Mailboxes:
         body_id: for callers who may have to ask again without knowing whether they succeeded; raises AlreadyKept
         when a message was kept under that id before. None for a new one.
         """
-        if content.count(b"\n") != content.count(b"\r\n") or b"\0" in content:
-            raise Malformed("A line ends in a bare LF, or there is a NUL byte")
         examined = await examine(content)
+        if examined.has_nul or not examined.has_clean_lines:
+            raise Malformed("A line ends in a bare CR or LF, or there is a NUL byte")
         header_size = examined.structure.header_size
-        rest = examined.rest or await keep(content[header_size:], self._blobs)
+        rest = examined.rest or await keep(content, header_size, self._blobs)
         now = self._clock()
         body = Body(
             id=body_id or new_body_id(now),
@@ -190,7 +190,7 @@ class Mailboxes:
             trace=b"",
             header=content[:header_size],
             rest=rest,
-            is_8bit=not content.isascii(),
+            is_8bit=examined.is_8bit,
             structure=examined.structure,
             accepted_at=now,
             sender="",

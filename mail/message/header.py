@@ -8,8 +8,11 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from mail.octets import Octets
 
 Fields: TypeAlias = dict[bytes, list[bytes]]
 """Values by lower-case name, in order, unfolded and stripped."""
@@ -34,7 +37,7 @@ _CONTINUED = re.compile(rb"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
-def header_size(content: bytes, start: int = 0, stop: int | None = None) -> int:
+def header_size(content: Octets, start: int = 0, stop: int | None = None) -> int:
     """How many bytes from `start` on are header, the empty line that ends it included; all of them if none does."""
     stop = len(content) if stop is None else stop
     if content[start : start + 2] == b"\r\n":

@@ -22,10 +22,13 @@ from mail.message.header import (
     split_fields,
 )
 from mail.message.text import preview
+from mail.octets import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from mail.octets import Octets
 
 _DEPTH_LIMIT = 100  # multiparts and messages within each other
 _PARTS_LIMIT = 1000
@@ -104,7 +107,7 @@ class Structure:
     sent_at: datetime | None
 
 
-def scan(content: bytes) -> Structure:
+def scan(content: Octets) -> Structure:
     """The structure of a message with CRLF line ends; any bytes at all have one."""
     walk = _Walk(content)
     root = walk.run()
@@ -166,7 +169,7 @@ class _Node:
 class _Walk:
     """One pass: `stack` holds the parts that are open, `open_at` where in it each boundary stands, innermost last."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: Octets) -> None:
         self.content = content
         self.stack: list[_Node] = []
         self.open_at: dict[bytes, list[int]] = {}
@@ -275,7 +278,7 @@ class _Walk:
     def _lines_before(self, position: int) -> int:
         """Line ends before `position`; asked in growing order, so each byte is counted once."""
         if position > self.counted_to:
-            self.lines += self.content.count(b"\n", self.counted_to, position)
+            self.lines += count(self.content, b"\n", self.counted_to, position)
             self.counted_to = position
         return self.lines
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from mail.message.structure import Part
+    from mail.octets import Octets
 
 _PREVIEW_CHARACTERS = 200
 _PREVIEW_BYTES = 1536  # encoded bytes that are looked at for it
@@ -68,7 +69,7 @@ def _cut_lines(raw: bytes) -> tuple[bytes, bytes]:
 _CUTS = {"base64": _cut_base64, "quoted-printable": _cut_lines}
 
 
-def preview(content: bytes, parts: Sequence[Part]) -> str:
+def preview(content: Octets, parts: Sequence[Part]) -> str:
     """The first words of the first text, at most 200 characters; empty when there is none."""
     texts = [part for part in parts if not part.is_attachment]
     for wanted in ("text/plain", "text/"):
