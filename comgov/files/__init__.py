@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from comgov.feature import Feature, Job, Place
+from comgov.files import api, web
 from comgov.files.config import Config
 from comgov.files.jobs import expire, sweep
 from comgov.language import N_
@@ -12,7 +13,8 @@ __all__ = ["Config", "feature"]
 feature = Feature(
     name="files",
     folder=Path(__file__).parent,
-    place=Place(title=N_("Files"), path="/files", icon="files", order=20),
+    place=Place(title=N_("Files"), path="/files", icon="files", order=30),
+    routes=[*api.routes, *web.routes],
     jobs=[
         Job(name="files.expire", cron="23 * * * *", run=expire),
         Job(name="files.sweep", cron="41 2 * * *", run=sweep),
