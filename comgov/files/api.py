@@ -123,7 +123,7 @@ async def delete(request: http.Request) -> http.StreamResponse:
 
 
 async def create_link(request: http.Request) -> http.StreamResponse:
-    """Make a link from JSON: `path` (`me/bilan.pdf`); `days`, `password`, `institution_only`, `downloads_max` if wished."""
+    """Make a link from JSON: `path` (`me/a.pdf`); optional `days`, `password`, `institution_only`, `downloads_max`."""
     actor = await people.actor(request)
     wish = await _json(request)
     name, _, path = str(wish.get("path", "")).partition("/")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from aiohttp import web as http
+from aiohttp.test_utils import TestClient, TestServer
 
+from comgov import files, institutions, people, web
 from comgov.actor import Role, console
 from comgov.files.actions.spaces import doors
 from comgov.files.actions.upload import upload
 from comgov.institutions.actions import add
 from comgov.people.actions import actor_of, add_person
+from comgov.people.web import visitors
+from storage import open_disk_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from comgov.actor import Actor
     from comgov.feature import Platform
@@ -87,3 +95,34 @@ def put(platform: Platform) -> Put:
         return (await upload(platform, actor, folder_id, name, chunks(content))).node
 
     return put
+
+
+Client = TestClient[http.Request, http.Application]
+FEATURES = (institutions.feature, people.feature, files.feature)
+
+
+@pytest.fixture(scope="session")
+def site() -> web.Site:
+    """Templates and static files, made once as a node does."""
+    return web.prepare(FEATURES)
+
+
+@pytest.fixture
+async def disk_platform(platform: Platform, tmp_path: Path) -> AsyncIterator[Platform]:
+    """The same platform, its blobs on disk."""
+    async with open_disk_store(tmp_path / "blobs") as store:
+        yield replace(platform, blobs=store)
+
+
+@pytest.fixture
+async def client(disk_platform: Platform, site: web.Site) -> AsyncIterator[Client]:
+    """Somebody from outside, before a real server with blobs on disk."""
+    app = web.application(disk_platform, FEATURES, site=site, visitors=visitors)
+    async with TestClient(TestServer(app), headers={"Accept-Language": "en"}) as client:
+        yield client
+
+
+def basic(actor: Actor) -> dict[str, str]:
+    """The header by which a program signs in."""
+    credentials = base64.b64encode(f"{actor.address}:{PASSWORD}".encode()).decode()
+    return {"Authorization": f"Basic {credentials}"}
