@@ -18,6 +18,7 @@ from aiohttp import web as aiohttp_web
 
 import mail
 from comgov import authority, files, institutions, jobs, journal, people, web
+from comgov.actor import console
 from comgov.clock import system_clock
 from comgov.config import Config
 from comgov.db import Migrations, migrate, open_database
@@ -94,6 +95,7 @@ async def prepare(config: Config, database_url: str, more: Callable[[Platform], 
     for name in await migrate(database_url, migrations()):
         log.info("migration.applied", name=name)
     async with open_platform(config, database_url) as platform:
+        await authority.actions.establish(platform, console("comgov"))
         if more:
             await more(platform)
 

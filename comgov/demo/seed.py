@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comgov.actor import console
+from comgov.authority import actions as authority
 from comgov.demo.government import INSTITUTIONS, LISTS, PASSWORD, PEOPLE, POSTS, full
 from comgov.errors import NotFound
 from comgov.feature import Platform
@@ -26,6 +27,9 @@ async def seed(platform: Platform) -> None:
                 kind=institution.kind,
                 province=institution.province,
             )
+    branches = await institutions.everyone(platform)
+    for newcomer in await authority.not_enrolled(platform, [branch.institution for branch in branches]):
+        await authority.enrol_institution(platform, _SEEDER, newcomer)
     await _add_people(platform)
     await _add_posts(platform)
     await _add_lists(platform)
