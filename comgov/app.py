@@ -9,8 +9,8 @@ import asyncio
 import functools
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -19,14 +19,17 @@ from aiohttp import web as aiohttp_web
 import mail
 from comgov import authority, files, institutions, jobs, journal, people, web
 from comgov.actor import console
+from comgov.authority.serving import ServerTls
 from comgov.clock import system_clock
-from comgov.config import Config
+from comgov.config import Config, HttpConfig
 from comgov.db import Migrations, migrate, open_database
 from comgov.feature import Feature, Ground, Platform
 from comgov.people.directory import PeopleDirectory
 from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
 from comgov.web.health import database_answers
+from mail import smtp
+from mail.config import Listener
 from mail.courier import Courier
 from mail.mailbox import Mailboxes
 from mail.queue import Queue
@@ -56,7 +59,12 @@ def migrations() -> list[Migrations]:
 
 def listeners(config: Config) -> dict[str, Listen]:
     """Every port that a node opens, by the name of what listens there."""
-    wanted = {"http": config.server.http}
+    wanted: dict[str, HttpConfig | Listener] = {
+        "http": config.server.http,
+        "relay": config.mail.relay,
+        "submission": config.mail.submission,
+        "submissions": config.mail.submissions,
+    }
     return {name: Listen(one.host, one.port) for name, one in wanted.items() if one.port}
 
 
@@ -112,18 +120,43 @@ async def serve_worker(config: Config, database_url: str, sockets: Sockets, life
     A background task that fails takes the worker down with it, and the supervisor starts another.
     """
     stopping = _stop_requests(life)
-    async with (
-        open_platform(config, database_url) as platform,
-        _serve_http(config, platform, sockets["http"]),
-        asyncio.TaskGroup() as group,
-    ):
+    async with open_platform(config, database_url) as platform:
+        tls = ServerTls(platform, [config.server.hostname, "localhost", "127.0.0.1"])
+        await tls.renew()
         queue = await _mail_queue(config, platform)
-        background = [
-            group.create_task(work) for work in (jobs.run_schedules(database_url, _scheduled(platform)), queue.run())
+        services = [
+            _serve_http(config, platform, sockets["http"]),
+            *(
+                smtp.serve(platform.relay, service, [sockets[service.value]], tls_context=tls.context)
+                for service in smtp.Service
+                if service.value in sockets
+            ),
         ]
-        await stopping.wait()
-        for task in background:
-            task.cancel()
+        async with _together(services), asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(work)
+                for work in (
+                    jobs.run_schedules(database_url, _scheduled(platform)),
+                    queue.run(),
+                    tls.keep_renewing(),
+                )
+            ]
+            await stopping.wait()
+            for task in background:
+                task.cancel()
+
+
+@asynccontextmanager
+async def _together(services: Sequence[AbstractAsyncContextManager[object]]) -> AsyncIterator[None]:
+    """All of them open for the block, and closed side by side, so that each has the whole time for its goodbyes."""
+    opened: list[AbstractAsyncContextManager[object]] = []
+    try:
+        for service in services:
+            await service.__aenter__()
+            opened.append(service)
+        yield
+    finally:
+        await asyncio.gather(*(service.__aexit__(None, None, None) for service in opened))
 
 
 async def _mail_queue(config: Config, platform: Platform) -> Queue:

@@ -29,6 +29,11 @@ http = {{ port = {ports.http} }}
 [institutions]
 domain = {json.dumps(DOMAIN)}
 
+[mail]
+relay = {{ port = {ports.relay} }}
+submission = {{ port = {ports.submission} }}
+submissions = {{ port = {ports.submissions} }}
+
 [log]
 level = "warning"
 """,
