@@ -224,8 +224,8 @@ def _commitment(attributes: cms.Attributes) -> Commitment:
 def _claimed(attributes: cms.Attributes) -> datetime:
     der = attributes.der(oids.SIGNING_TIME) or b""
     if der[:1] == b"\x17":
-        return cms.decode(asn1.UTCTime, der, "signature").as_datetime()
-    return cms.decode(asn1.GeneralizedTime, der, "signature").as_datetime()
+        return cms.decode(asn1.UTCTime, der).as_datetime()
+    return cms.decode(asn1.GeneralizedTime, der).as_datetime()
 
 
 def _check_signature(read: _Read, content: bytes) -> list[Reason]:

@@ -164,34 +164,33 @@ def sign(
     )
 
 
-def decode(kind: type[T], der: bytes, what: str) -> T:
+def decode(kind: type[T], der: bytes) -> T:
     """Read `kind` from DER, of which there is exactly one form.
 
-    what: the name used in the error.
     Raises Malformed when it does not parse, or would be written differently.
     """
     try:
         value = asn1.decode_der(kind, der)
         again = asn1.encode_der(value)
     except UNREADABLE as error:
-        raise Malformed(N_("The {what} is not of the expected form."), what=what, reason=str(error)) from error
+        raise Malformed(N_("A signature or time-stamp is not of the expected form."), reason=str(error)) from error
     if again != der:
-        raise Malformed(N_("The {what} is not in its one canonical form (DER)."), what=what)
+        raise Malformed(N_("A signature or time-stamp is not in its one canonical form (DER)."))
     return value
 
 
-def read(der: bytes, what: str = "signature") -> tuple[SignedData, SignerInfo]:
+def read(der: bytes) -> tuple[SignedData, SignerInfo]:
     """A signed message and its one signer, its algorithms and versions checked.
 
     Raises Malformed.
     """
     if len(der) > MAX_SIGNED_DATA_BYTES:
-        raise Malformed(N_("The {what} is larger than {limit} bytes."), what=what, limit=MAX_SIGNED_DATA_BYTES)
-    message = decode(ContentInfo, der, what)
+        raise Malformed(N_("A signature or time-stamp is larger than {limit} bytes."), limit=MAX_SIGNED_DATA_BYTES)
+    message = decode(ContentInfo, der)
     signed = message.content
     signers = signed.signer_infos.as_list()
     if len(signers) != 1:
-        raise Malformed(N_("The {what} must have one signer; it has {count}."), what=what, count=len(signers))
+        raise Malformed(N_("A signature or time-stamp has one signer; this one has {count}."), count=len(signers))
     signer = signers[0]
     is_data = signed.encap_content_info.content_type == oids.DATA
     expected = [
@@ -203,12 +202,12 @@ def read(der: bytes, what: str = "signature") -> tuple[SignedData, SignerInfo]:
         _name(signer.signature_algorithm) == _name(SIGNATURE_ECDSA_SHA256),
     ]
     if not all(expected):
-        raise Malformed(N_("The {what} is not ECDSA with SHA-256 over one signed content."), what=what)
-    _check_readable(signed, what)
+        raise Malformed(N_("A signature or time-stamp is not ECDSA with SHA-256 over one content."))
+    _check_readable(signed)
     return signed, signer
 
 
-def _check_readable(signed: SignedData, what: str) -> None:
+def _check_readable(signed: SignedData) -> None:
     """`x509` parses lazily; whatever it would choke on later is met here."""
     try:
         for certificate in certificates_of(signed):
@@ -220,7 +219,7 @@ def _check_readable(signed: SignedData, what: str) -> None:
             _check_bit_string(crl.public_bytes(Encoding.DER), crl.signature)
     except UNREADABLE as error:
         raise Malformed(
-            N_("The {what} carries an unreadable certificate or revocation list."), what=what, reason=str(error)
+            N_("A signature or time-stamp carries an unreadable certificate or revocation list."), reason=str(error)
         ) from error
 
 
@@ -271,13 +270,12 @@ def crls_of(signed: SignedData) -> list[x509.CertificateRevocationList]:
 class Attributes:
     """Signed or unsigned attributes by their type, each once and with one value."""
 
-    def __init__(self, attributes: asn1.SetOf[Attribute] | None, what: str = "signature") -> None:
-        self._what = what
+    def __init__(self, attributes: asn1.SetOf[Attribute] | None) -> None:
         self._values: dict[x509.ObjectIdentifier, asn1.TLV] = {}
         for entry in attributes.as_list() if attributes is not None else []:
             values = entry.values.as_list()
             if entry.type in self._values or len(values) != 1:
-                raise Malformed(N_("The {what} has an attribute twice, or with several values."), what=what)
+                raise Malformed(N_("A signature or time-stamp has an attribute twice, or with several values."))
             self._values[entry.type] = values[0]
 
     def kinds(self) -> frozenset[x509.ObjectIdentifier]:
@@ -292,7 +290,7 @@ class Attributes:
     def get(self, kind: x509.ObjectIdentifier, form: type[T]) -> T | None:
         """The value, read as `form`; None when the attribute is absent."""
         der = self.der(kind)
-        return None if der is None else decode(form, der, self._what)
+        return None if der is None else decode(form, der)
 
 
 @asn1.sequence

@@ -29,7 +29,6 @@ QUERY_TYPE = "application/timestamp-query"
 REPLY_TYPE = "application/timestamp-reply"
 MAX_QUERY_BYTES = 8 << 10
 
-_WHAT = "time-stamp"
 _DIGEST_BYTES = {oids.SHA256: 32, oids.SHA384: 48, oids.SHA512: 64}
 _ACCURACY_SECONDS = 1
 
@@ -221,11 +220,11 @@ class Token:
 
 def read(der: bytes) -> Token:
     """Parse a token; raises Malformed."""
-    signed, signer = cms.read(der, _WHAT)
+    signed, signer = cms.read(der)
     content = signed.encap_content_info.content
     if signed.encap_content_info.content_type != oids.TST_INFO or content is None:
-        raise Malformed(N_("The {what} is not of the expected form."), what=_WHAT)
-    info = cms.decode(TstInfo, content, _WHAT)
+        raise Malformed(N_("A signature or time-stamp is not of the expected form."))
+    info = cms.decode(TstInfo, content)
     return Token(signed=signed, signer=signer, info=info, at=info.gen_time.as_datetime())
 
 
@@ -269,7 +268,7 @@ def _check_imprint(info: TstInfo, sha256: bytes) -> list[Reason]:
 
 
 def _check_signature(token: Token, certificate: x509.Certificate) -> list[Reason]:
-    attributes = cms.Attributes(token.signer.signed_attrs, _WHAT)
+    attributes = cms.Attributes(token.signer.signed_attrs)
     content = token.signed.encap_content_info.content or b""
     intact = (
         attributes.get(oids.CONTENT_TYPE, x509.ObjectIdentifier) == oids.TST_INFO

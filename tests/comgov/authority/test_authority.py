@@ -31,6 +31,7 @@ from comgov.signing.verdict import Invalid as InvalidVerdict
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from comgov.db import Database
     from comgov.feature import Platform
     from comgov.institutions.model import Institution
 
@@ -335,14 +336,12 @@ async def test_a_register_has_a_key_of_its_own(established: Platform, sante: Ins
         await authority.register_credential(established, 42)
 
 
-async def test_a_server_serves_tls_with_what_it_is_issued(platform: Platform, tmp_path: Path, clock: SetClock) -> None:
+async def test_a_server_serves_tls_with_what_it_is_issued(platform: Platform, clock: SetClock) -> None:
     clock.now = system_clock()  # which `ssl` goes by
     await authority.establish(platform, CONSOLE)
     established = platform
     tls = await authority.issue_tls(established, ["Mail.gov.test", "localhost", "127.0.0.1"])
-    (tmp_path / "tls.pem").write_bytes(tls.chain + tls.key)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(tmp_path / "tls.pem")
+    server = authority.server_context(tls)
     client = ssl.create_default_context(
         cadata=(await authority.trust(established)).pem().decode().split("-----BEGIN X")[0]
     )
@@ -350,6 +349,8 @@ async def test_a_server_serves_tls_with_what_it_is_issued(platform: Platform, tm
         shake_hands(server, client, name)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(server, client, "other.gov.test")
+    authority.load(server, await authority.issue_tls(established, ["other.gov.test"]))
+    shake_hands(server, client, "other.gov.test")
 
 
 def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, hostname: str) -> None:
@@ -363,6 +364,14 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, hostname: str) -
             except ssl.SSLWantReadError:
                 continue
     assert one.version() == "TLSv1.3"
+
+
+async def test_every_query_can_be_prepared(db: Database) -> None:
+    queries = [value for name, value in vars(store).items() if name.isupper() and isinstance(value, str)]
+    assert len(queries) > 15
+    async with db.connection() as connection:
+        for query in queries:
+            await connection.prepare(query)
 
 
 async def test_nodes_share_a_tls_certificate_until_two_thirds_of_its_life(
