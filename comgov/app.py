@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web as aiohttp_web
 
 import mail
-from comgov import authority, files, institutions, jobs, journal, people, web
+from comgov import administration, authority, files, institutions, jobs, journal, people, web
 from comgov.actor import console
 from comgov.authority.serving import ServerTls
 from comgov.clock import system_clock
@@ -46,6 +46,7 @@ FEATURES: tuple[Feature, ...] = (
     people.feature,
     authority.feature,
     files.feature,
+    administration.feature,
 )
 
 _MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")

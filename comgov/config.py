@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from comgov.administration import Config as AdministrationConfig
 from comgov.authority import Config as AuthorityConfig
 from comgov.files import Config as FilesConfig
 from comgov.institutions import Config as InstitutionsConfig
@@ -68,6 +69,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     people: PeopleConfig = PeopleConfig()
     authority: AuthorityConfig = AuthorityConfig()
     files: FilesConfig = FilesConfig()
+    administration: AdministrationConfig = AdministrationConfig()
     web: WebConfig = WebConfig()
     mail: MailConfig = MailConfig()
 

@@ -8,7 +8,7 @@ import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -17,15 +17,16 @@ from comgov import authority, people
 from comgov.app import migrations
 from comgov.config import Config
 from comgov.db import Database, migrate, open_database
-from comgov.feature import Platform
+from comgov.feature import Ground, Platform
+from comgov.people.directory import PeopleDirectory
 from comgov.postgres import embedded_postgres_server
+from mail.config import Config as MailConfig
+from mail.mailbox import Mailboxes
+from mail.relay import Relay
 from storage import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-    from mail.mailbox import Mailboxes
-    from mail.relay import Relay
 
 
 @pytest.fixture(scope="session")
@@ -104,13 +105,26 @@ CHEAP_PASSWORDS = people.Config(password_memory_bytes=8 << 10, password_passes=1
 
 @pytest.fixture
 def platform(db: Database, clock: SetClock, tmp_path: Path) -> Platform:
-    """A platform on a fresh database, its blobs in memory, its clock set by hand; without mail and keys."""
+    """A platform on a fresh database, its blobs in memory, its clock set by hand; its authority has no keys yet."""
     keys = authority.Config(passphrase_file=tmp_path / "keys" / "passphrase", pki_directory=tmp_path / "pki")
+    configs = Config(people=CHEAP_PASSWORDS, authority=keys).by_kind()
+    ground = Ground(db=db, blobs=MemoryStore(clock), clock=clock, configs=configs)
+    bodies = MemoryStore(clock)
+    relay = Relay(
+        hostname="mail.gov.test",
+        pool=db.pool,
+        blobs=bodies,
+        directory=PeopleDirectory(ground),
+        clock=clock,
+        config=MailConfig(),
+    )
+    mailboxes = Mailboxes(pool=db.pool, blobs=bodies, clock=clock)
     return Platform(
         db=db,
-        blobs=MemoryStore(clock),
-        relay=cast("Relay", None),
-        mailboxes=cast("Mailboxes", None),
+        blobs=ground.blobs,
         clock=clock,
-        configs=Config(people=CHEAP_PASSWORDS, authority=keys).by_kind(),
+        configs=configs,
+        owned=ground.owned,
+        relay=relay,
+        mailboxes=mailboxes,
     )

@@ -318,6 +318,32 @@ async def used_by_account(connection: Connection, account_ids: Sequence[int]) ->
     return {row["account_id"]: (row["messages"], row["size_bytes"]) for row in rows}
 
 
+_LOCK_NEXT = "SELECT id FROM mail.mailbox WHERE id > $1 ORDER BY id LIMIT $2 FOR UPDATE"
+
+
+async def lock_next(connection: Connection, after_id: int, limit: int) -> list[int]:
+    """Lock the mailboxes that follow that id; gives their ids, in order."""
+    return [row["id"] for row in await connection.fetch(_LOCK_NEXT, after_id, limit)]
+
+
+_RECOUNT = """
+UPDATE mail.mailbox SET messages = c.messages, unseen = c.unseen, size_bytes = c.size_bytes
+FROM (
+    SELECT id, count(m.uid) AS messages, count(m.uid) FILTER (WHERE m.flags & 1 = 0) AS unseen,
+           coalesce(sum(m.size_bytes), 0) AS size_bytes
+    FROM unnest($1::bigint[]) AS id LEFT JOIN mail.message AS m ON m.mailbox_id = id GROUP BY id
+) AS c
+WHERE mailbox.id = c.id
+  AND (mailbox.messages, mailbox.unseen, mailbox.size_bytes) IS DISTINCT FROM (c.messages, c.unseen, c.size_bytes)
+RETURNING mailbox.id
+"""
+
+
+async def recount(connection: Connection, mailbox_ids: Sequence[int]) -> int:
+    """Count locked mailboxes anew from their messages; gives how many counters were wrong."""
+    return len(await connection.fetch(_RECOUNT, mailbox_ids))
+
+
 _NOTIFY = "SELECT pg_notify('mail_mailbox', $1)"
 
 
