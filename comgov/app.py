@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web as aiohttp_web
 
 import mail
-from comgov import administration, authority, files, institutions, jobs, journal, people, web
+from comgov import administration, authority, dossiers, files, institutions, jobs, journal, people, registers, web
 from comgov.actor import console
 from comgov.authority.serving import ServerTls
 from comgov.clock import system_clock
@@ -45,8 +45,10 @@ FEATURES: tuple[Feature, ...] = (
     institutions.feature,
     people.feature,
     authority.feature,
+    registers.feature,
     files.feature,
     administration.feature,
+    dossiers.feature,
 )
 
 _MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")

@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from comgov.administration import Config as AdministrationConfig
 from comgov.authority import Config as AuthorityConfig
+from comgov.dossiers import Config as DossiersConfig
 from comgov.files import Config as FilesConfig
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
@@ -70,6 +71,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     authority: AuthorityConfig = AuthorityConfig()
     files: FilesConfig = FilesConfig()
     administration: AdministrationConfig = AdministrationConfig()
+    dossiers: DossiersConfig = DossiersConfig()
     web: WebConfig = WebConfig()
     mail: MailConfig = MailConfig()
 

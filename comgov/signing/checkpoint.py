@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -129,23 +129,27 @@ def parse(note: bytes) -> SignedCheckpoint:
     return SignedCheckpoint(checkpoint, tuple(_signature_line(line) for line in signatures[:-1].split("\n")))
 
 
-def verify(signed: SignedCheckpoint, key: ec.EllipticCurvePublicKey) -> None:
-    """Raise CheckpointError unless the register of that public key signed it."""
+def verify(signed: SignedCheckpoint, *keys: ec.EllipticCurvePublicKey) -> None:
+    """Raise CheckpointError unless the register signed it with one of these keys, its present one and former ones."""
     checkpoint = signed.checkpoint
-    for line in _lines(signed, checkpoint.origin, _key_id(key)):
-        if _holds(key, line.signature, checkpoint.text.encode()):
-            return
-        raise CheckpointError(f"the signature of {checkpoint.origin} does not hold")
+    for key in keys:
+        for line in _lines(signed, checkpoint.origin, _key_id(key)):
+            if _holds(key, line.signature, checkpoint.text.encode()):
+                return
+            raise CheckpointError(f"the signature of {checkpoint.origin} does not hold")
     raise CheckpointError(f"{checkpoint.origin} has not signed this checkpoint")
 
 
-def cosignatures(signed: SignedCheckpoint, witnesses: Mapping[str, ec.EllipticCurvePublicKey]) -> dict[str, datetime]:
+def cosignatures(
+    signed: SignedCheckpoint, witnesses: Iterable[tuple[str, ec.EllipticCurvePublicKey]]
+) -> dict[str, datetime]:
     """Which of these witnesses vouch for it, and since when (UTC); lines of unknown keys are passed over.
 
-    witnesses: public keys by origin. Raises CheckpointError if a line of a known key does not hold.
+    witnesses: origins with a public key of theirs, present or former.
+    Raises CheckpointError if a line of a known key does not hold.
     """
     found = {}
-    for name, key in witnesses.items():
+    for name, key in witnesses:
         for line in _lines(signed, name, _cosigner_key_id(name, key)):
             found[name] = _cosigned_at(signed.checkpoint, line, key)
     return found

@@ -63,6 +63,11 @@ class Frontier:
         """The root of the tree."""
         return fold(self.peaks) if self.peaks else EMPTY_ROOT
 
+    @property
+    def next_path(self) -> Path:
+        """The proof that the leaf appended next is there, in the tree of `size + 1` leaves: every peak, last first."""
+        return self.peaks[::-1]
+
     def append(self, leaf: bytes) -> tuple[Frontier, Path]:
         """The tree with one leaf more, and the hashes of the nodes which that leaf completes, level 0 first.
 
@@ -114,10 +119,10 @@ def _inclusion(index: int, start: int, stop: int) -> Iterator[tuple[Node, ...]]:
     middle = start + _split(stop - start)
     if index < middle:
         yield from _inclusion(index, start, middle)
-        yield tuple(_complete_nodes(middle, stop))
+        yield tuple(complete_nodes(middle, stop))
     else:
         yield from _inclusion(index, middle, stop)
-        yield tuple(_complete_nodes(start, middle))
+        yield tuple(complete_nodes(start, middle))
 
 
 def consistency_proof(old: int, new: int) -> Proof:
@@ -133,15 +138,15 @@ def consistency_proof(old: int, new: int) -> Proof:
 def _consistency(old: int, start: int, stop: int, *, known: bool) -> Iterator[tuple[Node, ...]]:
     if old == stop:
         if not known:
-            yield tuple(_complete_nodes(start, stop))
+            yield tuple(complete_nodes(start, stop))
         return
     middle = start + _split(stop - start)
     if old <= middle:
         yield from _consistency(old, start, middle, known=known)
-        yield tuple(_complete_nodes(middle, stop))
+        yield tuple(complete_nodes(middle, stop))
     else:
         yield from _consistency(old, middle, stop, known=False)
-        yield tuple(_complete_nodes(start, middle))
+        yield tuple(complete_nodes(start, middle))
 
 
 def _split(count: int) -> int:
@@ -149,7 +154,7 @@ def _split(count: int) -> int:
     return 1 << ((count - 1).bit_length() - 1)
 
 
-def _complete_nodes(start: int, stop: int) -> Iterator[Node]:
+def complete_nodes(start: int, stop: int) -> Iterator[Node]:
     """The complete subtrees over leaves [start, stop), the largest first; `start` is a multiple of each."""
     while start < stop:
         level = (stop - start).bit_length() - 1

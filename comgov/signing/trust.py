@@ -92,6 +92,19 @@ def check_signature_chain(
     ]
 
 
+def check_register_chain(
+    signer: x509.Certificate, authority: x509.Certificate, trust: Trust, at: datetime
+) -> list[Reason]:
+    """What is wrong at `at` with register → institution → root, revocation left out."""
+    return [
+        *_links([signer, authority, trust.root]),
+        *_lifetimes([signer, authority, trust.root], at),
+        *_constraints(signer, _REGISTER_EXTENSIONS, Purpose.REGISTER),
+        *_constraints(authority, _AUTHORITY_EXTENSIONS, Purpose.INSTITUTION),
+        *_names(signer, authority),
+    ]
+
+
 def check_time_stamp_chain(authority: x509.Certificate, trust: Trust, at: datetime) -> list[Reason]:
     """What is wrong at `at` with time-stamp → root, revocation left out."""
     return [
@@ -231,6 +244,7 @@ _LEAF_EXTENSIONS = frozenset(
     }
 )
 _SEAL_EXTENSIONS = _TIME_STAMP_EXTENSIONS = _LEAF_EXTENSIONS
+_REGISTER_EXTENSIONS = _LEAF_EXTENSIONS - {ExtensionOID.EXTENDED_KEY_USAGE}
 _AUTHORITY_EXTENSIONS = _LEAF_EXTENSIONS - {ExtensionOID.EXTENDED_KEY_USAGE} | {ExtensionOID.NAME_CONSTRAINTS}
 
 
@@ -285,6 +299,17 @@ def _fits_seal(extensions: x509.Extensions) -> bool:
     )
 
 
+def _fits_register(extensions: x509.Extensions) -> bool:
+    usage = _usage(extensions)
+    return (
+        _basic(extensions) == (False, None)
+        and usage is not None
+        and usage.digital_signature
+        and not usage.content_commitment
+        and not usage.key_cert_sign
+    )
+
+
 def _fits_time_stamp(extensions: x509.Extensions) -> bool:
     usage = _usage(extensions)
     return (
@@ -303,6 +328,7 @@ def _fits_institution(extensions: x509.Extensions) -> bool:
 
 _FIT = {
     Purpose.SEAL: _fits_seal,
+    Purpose.REGISTER: _fits_register,
     Purpose.TIME_STAMP: _fits_time_stamp,
     Purpose.INSTITUTION: _fits_institution,
 }

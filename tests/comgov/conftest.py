@@ -13,9 +13,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from comgov import web
 from comgov.app import FEATURES
 from comgov.people.web import visitors
+from tests.comgov.government import Government, make_government
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
 
     from comgov.feature import Feature, Platform
 
@@ -102,3 +104,9 @@ async def open_browser(site: web.Site) -> AsyncIterator[Callable[..., Awaitable[
     yield open_browser
     for client in clients:
         await client.close()
+
+
+@pytest.fixture
+async def government(platform: Platform, tmp_path: Path) -> Government:
+    """Four institutions that can sign."""
+    return await make_government(platform, tmp_path)

@@ -162,6 +162,12 @@ def test_the_frontier_gives_the_root_of_the_definition(leaves: list[bytes]) -> N
     assert tree(leaves)[0].root == root_by_definition(leaves)
 
 
+@given(leaf_lists)
+def test_the_frontier_alone_proves_the_leaf_appended_next(leaves: list[bytes]) -> None:
+    before, _ = tree(leaves[:-1])
+    assert before.next_path == inclusion(leaves, len(leaves) - 1)
+
+
 @given(leaf_lists, st.data())
 def test_every_entry_proves_its_place_and_no_other(leaves: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(leaves) - 1))

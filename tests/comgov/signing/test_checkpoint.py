@@ -26,7 +26,7 @@ from comgov.signing.checkpoint import (
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 WITNESS_KEY = ec.generate_private_key(ec.SECP256R1())
-WITNESSES = {"sgg.gov.test/register": WITNESS_KEY.public_key()}
+WITNESSES = [("sgg.gov.test/register", WITNESS_KEY.public_key())]
 CHECKPOINT = Checkpoint("sante.gov.test/register", 1042, bytes(range(32)))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -69,7 +69,7 @@ def test_a_cosignature_is_not_taken_for_the_registers_own() -> None:
 
 
 def test_lines_of_unknown_keys_are_passed_over() -> None:
-    assert cosignatures(signed_and_cosigned(), {}) == {}
+    assert cosignatures(signed_and_cosigned(), []) == {}
 
 
 def test_openssl_verifies_the_registers_own_line(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""`comgov dossier`: verify what one holds in hand, with no server and no configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from comgov.dossiers import bundle, documents, examination, verification
+from comgov.registers.commands import INDETERMINATE, INVALID, VALID, read_trust
+from comgov.signing import asice
+from comgov.signing.container import MIME_TYPE
+from comgov.signing.errors import Malformed
+from comgov.signing.trust import Trust
+from comgov.signing.verdict import Reason, Valid, Verdict
+
+_CHUNK_BYTES = 1 << 20
+_EXIT = {"valid": VALID, "invalid": INVALID, "indeterminate": INDETERMINATE}
+_TITLES = {"valid": "VALID", "invalid": "INVALID", "indeterminate": "NOT DECIDABLE"}
+
+dossier = typer.Typer(name="dossier", help="Sealed dossiers.", no_args_is_help=True)
+
+
+@dossier.callback()
+def about() -> None:
+    """Sealed dossiers."""
+
+
+@dossier.command("verify", epilog="Example: comgov dossier verify 2026-D-000123.asice --trust root+crls.pem")
+def verify(
+    file: Annotated[Path, typer.Argument(help="A container (.asice), or a zip of receipts.", exists=True)],
+    trust: Annotated[Path, typer.Option(help="The root certificate, and revocation lists, in PEM.", exists=True)],
+    extract: Annotated[
+        Path | None, typer.Option(help="An empty directory, for the pieces and what openssl wants to verify.")
+    ] = None,
+    receipts: Annotated[Path | None, typer.Option(help="The zip of this container's receipts.", exists=True)] = None,
+) -> None:
+    """Verify a sealed container or receipts offline, and say why.
+
+    Exit status: 0 valid, 1 invalid, 2 not decidable (such as no revocation list for the time of the seal).
+    """
+    try:
+        pinned = read_trust(trust)
+        with file.open("rb") as stream:
+            if _is_container(stream):
+                verdict, manifest = _verify_container(stream, pinned, extract)
+            else:
+                verdict, manifest = _verify_receipts(stream, pinned, None), None
+        if receipts:
+            with receipts.open("rb") as stream:
+                verdict = verification.also(verdict, _reasons(_verify_receipts(stream, pinned, manifest)))
+    except Malformed as error:
+        print(f"INVALID: {error.public.format(**error.values)}")
+        raise typer.Exit(INVALID) from error
+    except FileExistsError as error:
+        typer.echo(f"{extract} is not empty: nothing there was overwritten; choose another directory.", err=True)
+        raise typer.Exit(2) from error
+    _conclude(verdict)
+
+
+def _is_container(stream: BinaryIO) -> bool:
+    """Whether the file begins as an ASiC-E container does: anything else is taken for receipts."""
+    head = stream.read(38 + len(MIME_TYPE))
+    stream.seek(0)
+    return head.endswith(MIME_TYPE) or not head.startswith(b"PK\x03\x04")
+
+
+def _verify_container(stream: BinaryIO, pinned: Trust, extract: Path | None) -> tuple[Verdict, bytes | None]:
+    if extract is not None:
+        extract.mkdir(parents=True, exist_ok=True)
+        if any(extract.iterdir()):
+            raise FileExistsError(extract)
+        asice.verify(stream, pinned, extract_to=extract)
+        stream.seek(0)
+    examiner = examination.Examiner(pinned)
+    while chunk := stream.read(_CHUNK_BYTES):
+        examiner.feed(chunk)
+    examined = examiner.conclude(None)
+    if (bordereau := examined.bordereau) is not None:
+        print(f"{bordereau.number} of {bordereau.sender.name}: {bordereau.designation}")
+        print(f"to {', '.join(recipient.name for recipient in bordereau.recipients)}")
+    for piece in examined.verdict.report.pieces:
+        print(f"  {piece.sha256.hex()}  {piece.name} ({piece.size_bytes} bytes)")
+    _print_signatures(examined.verdict)
+    return examined.verdict, examined.manifest
+
+
+def _verify_receipts(stream: BinaryIO, pinned: Trust, manifest: bytes | None) -> Verdict:
+    """All chains of a bundle. manifest: that of the container which they must be about."""
+    found = []
+    verdict: Verdict = Valid()
+    for recipient, chain in bundle.read(stream).items():
+        verdict = verification.verify_chain(chain, pinned)
+        print(f"Receipts {('of ' + recipient) if recipient else ''}:")
+        for receipt in chain:
+            said = documents.read_evidence(receipt.body)
+            print(f"  {said.kind} · {said.institution.name} · {said.at:%Y-%m-%d %H:%M:%S} UTC · {said.number or ''}")
+            if manifest is not None and said.manifest != manifest.hex():
+                found.append(verification.another_dossier(receipt.name))
+        found += _reasons(verdict)
+    return verification.also(Valid(verdict.report), found)
+
+
+def _reasons(verdict: Verdict) -> list[Reason]:
+    return [] if isinstance(verdict, Valid) else list(verdict.reasons)
+
+
+def _print_signatures(verdict: Verdict) -> None:
+    for signature in verdict.report.signatures:
+        when = f"{signature.proven:%Y-%m-%d %H:%M:%S} UTC" if signature.proven else "at an unproven time"
+        print(f"{signature.name}: {signature.institution or 'unknown'}, {when}, CAdES {signature.level or '-'}")
+
+
+def _conclude(verdict: Verdict) -> None:
+    name = examination.verdict_name(verdict)
+    print(f"{_TITLES[name]}{':' if _reasons(verdict) else '.'}")
+    for reason in _reasons(verdict):
+        print(f"  {reason} ({reason.indication})")
+    raise typer.Exit(_EXIT[name])

@@ -1,0 +1,231 @@
+"""Entering things in a register, proving that they are there, signing what it holds.
+
+Numbers and indexes are given under the lock of the register's row, in the transaction of the thing that is entered:
+what rolls back takes its number with it, so neither ever has a gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from comgov import authority
+from comgov.institutions import actions as institutions
+from comgov.institutions.model import State
+from comgov.registers import audit, model, store
+from comgov.registers.model import Direction, Entry, Inclusion, Number, NumberFilter, Register, Witness
+from comgov.signing import checkpoint, merkle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
+
+    from comgov.db import Connection
+    from comgov.feature import Platform
+    from comgov.institutions.model import Institution
+
+WITNESSES = 2
+"""How many other institutions cosign each checkpoint, when there are as many."""
+
+CHECKPOINT_PAUSE = timedelta(seconds=1)
+"""The shortest time between two checkpoints of a register: entries in between share the next one."""
+
+_PAGE = 500  # entries a query
+
+log = structlog.get_logger()
+
+
+async def lock(connection: Connection, institution: Institution) -> Register:
+    """The institution's register, which nobody else extends until the transaction ends.
+
+    A transaction locks one register only: that is why none waits for another in a circle.
+    """
+    register = await store.lock(connection, institution.id)
+    if register is None:
+        await store.open_register(connection, institution.id, origin(institution))
+        register = await store.lock(connection, institution.id)
+    assert register is not None
+    return register
+
+
+def origin(institution: Institution) -> str:
+    """The name of its register in checkpoints, such as `sante.gov.test/register`."""
+    return f"{institution.domain}/register"
+
+
+async def append(
+    connection: Connection, register: Register, body: bytes, *, at: datetime, number: Number | None = None
+) -> tuple[Register, Inclusion]:
+    """Enter these bytes; gives the register after that, and the proof that they are its last entry.
+
+    register: locked in this transaction. at: aware; its year is that of the number.
+    """
+    before = register.frontier
+    after, completed = before.append(merkle.leaf_hash(body))
+    entry = Entry(index=before.size, at=at, body=body, number=number)
+    await store.insert_entry(connection, register.institution_id, entry, completed)
+    await store.advance(connection, register.institution_id, after)
+    proof = Inclusion(
+        origin=register.origin, index=before.size, size=after.size, root=after.root, path=before.next_path
+    )
+    return replace(register, frontier=after), proof
+
+
+async def append_numbered(
+    connection: Connection,
+    register: Register,
+    direction: Direction,
+    body: Callable[[Number], bytes],
+    *,
+    at: datetime,
+) -> tuple[Register, Inclusion, Number]:
+    """The same under the next number of that direction, which the body may speak of. The year is that of `at`, UTC."""
+    last = await store.last_number(connection, register.institution_id, direction, at.year)
+    number = Number(at.year, direction, last + 1)
+    register, proof = await append(connection, register, body(number), at=at, number=number)
+    return register, proof, number
+
+
+async def inclusion(connection: Connection, institution_id: int, index: int, size: int) -> Inclusion:
+    """The proof that entry `index` is in the tree of the first `size` entries; reads O(log n) rows.
+
+    Raises ValueError unless 0 <= index < size, KeyError when the register is shorter.
+    """
+    proof = merkle.inclusion_proof(index, size)
+    whole = merkle.Proof((tuple(merkle.complete_nodes(0, size)),))
+    hashes = await store.nodes(connection, institution_id, proof.nodes | whole.nodes)
+    (root,) = whole.path(hashes)
+    name = await store.origin(connection, institution_id)
+    return Inclusion(origin=name, index=index, size=size, root=root, path=proof.path(hashes))
+
+
+async def consistency(connection: Connection, institution_id: int, old: int, new: int) -> merkle.Path:
+    """The proof that the tree of `new` entries begins with that of `old`; reads O(log n) rows."""
+    proof = merkle.consistency_proof(old, new)
+    return proof.path(await store.nodes(connection, institution_id, proof.nodes))
+
+
+async def publish_all(platform: Platform) -> None:
+    """Sign and cosign a checkpoint of every register that grew since its last one."""
+    for branch in await institutions.everyone(platform):
+        await publish(platform, branch.institution)
+
+
+async def publish(platform: Platform, institution: Institution) -> None:
+    """Sign a checkpoint of what the register holds, and have it cosigned.
+
+    Nothing happens when it holds nothing new, or when the last checkpoint is younger than `CHECKPOINT_PAUSE`.
+    """
+    signed = await _sign(platform, institution)
+    if signed is None:
+        return
+    for witness in await _witnesses(platform, institution):
+        await _cosign(platform, institution, witness, signed)
+
+
+async def _sign(platform: Platform, institution: Institution) -> checkpoint.SignedCheckpoint | None:
+    credential = await authority.register_credential(platform, institution.id)
+    now = platform.clock()
+    async with platform.db.transaction() as connection:
+        register = await store.lock(connection, institution.id)
+        if register is None or register.frontier.size == 0:
+            return None
+        latest = await store.latest_checkpoint(connection, institution.id)
+        if latest and (latest[0] == register.frontier.size or now - latest[1] < CHECKPOINT_PAUSE):
+            return None
+        found = checkpoint.Checkpoint(register.origin, register.frontier.size, register.frontier.root)
+        line = checkpoint.sign(found, credential.key)
+        await store.remember_key(connection, institution.id, credential)
+        await store.insert_checkpoint(connection, institution.id, found, line, now)
+    return checkpoint.SignedCheckpoint(found, (line,))
+
+
+async def _witnesses(platform: Platform, institution: Institution) -> Sequence[Institution]:
+    """The institutions that follow this one in the order of their ids, round and round."""
+    everyone = sorted(
+        (branch.institution for branch in await institutions.everyone(platform)), key=lambda each: each.id
+    )
+    others = [each for each in everyone if each.id != institution.id and each.state is State.ACTIVE]
+    others.sort(key=lambda each: (each.id < institution.id, each.id))
+    return others[:WITNESSES]
+
+
+async def _cosign(
+    platform: Platform, institution: Institution, witness: Institution, signed: checkpoint.SignedCheckpoint
+) -> None:
+    """Do what a witness does: check the signature and the consistency with what it saw before, then sign."""
+    credential = await authority.register_credential(platform, witness.id)
+    own = await authority.register_credential(platform, institution.id)
+    checkpoint.verify(signed, own.key.public_key())
+    found = signed.checkpoint
+    async with platform.db.transaction() as connection:
+        await store.open_register(connection, witness.id, origin(witness))
+        seen = (await store.witnessed(connection, institution.id, [witness.id])).get(witness.id)
+        if seen is not None and found.size <= seen.size:
+            return
+        if seen is not None and not await _continues(connection, institution.id, seen, found):
+            log.error("register.inconsistent", register=found.origin, size=found.size, witness=witness.code)
+            return
+        line = checkpoint.cosign(found, origin(witness), credential.key, platform.clock())
+        await store.remember_key(connection, witness.id, credential)
+        await store.insert_cosignature(connection, institution.id, found.size, witness.id, line)
+        await store.saw(connection, institution.id, Witness(witness_id=witness.id, size=found.size, root=found.root))
+
+
+async def export(platform: Platform, institution: Institution) -> AsyncIterator[bytes]:
+    """The register up to its newest checkpoint, as `audit` reads it, line by line.
+
+    Nothing is held between lines: what is exported was written once and never changes.
+    """
+    await publish(platform, institution)
+    async with platform.db.connection() as connection:
+        latest = await store.latest_checkpoint(connection, institution.id)
+        keys = await store.keys(connection, institution.id)
+    yield audit.header(origin(institution), keys)
+    start, stop = 0, latest[0] if latest else 0
+    while start < stop:
+        async with platform.db.connection() as connection:
+            entries = await store.entries(connection, institution.id, start, min(_PAGE, stop - start))
+            signed = await store.checkpoints(connection, institution.id, start + 1, len(entries))
+        notes = {each.checkpoint.size: each for each in signed}
+        for entry in entries:
+            yield audit.entry_line(entry)
+            if entry.index + 1 in notes:
+                yield audit.checkpoint_line(notes[entry.index + 1])
+        start += len(entries)
+
+
+async def logged(platform: Platform, institution: Institution, index: int) -> str | None:
+    """The proof that entry `index` is in the register, with the newest checkpoint: C2SP `tlog-proof`.
+
+    None while no checkpoint covers it.
+    """
+    async with platform.db.connection() as connection:
+        latest = await store.latest_checkpoint(connection, institution.id)
+        if latest is None or latest[0] <= index:
+            return None
+        [signed] = await store.checkpoints(connection, institution.id, latest[0], 1)
+        proof = await inclusion(connection, institution.id, index, latest[0])
+    return model.tlog_proof(proof, signed)
+
+
+async def page(platform: Platform, institution_id: int, numbers: NumberFilter) -> tuple[list[Entry], int]:
+    """One page of the numbered entries, the newest first, and how many there are in all."""
+    async with platform.db.connection() as connection:
+        return await store.numbered(connection, institution_id, numbers)
+
+
+async def newest_checkpoint(platform: Platform, institution_id: int) -> checkpoint.SignedCheckpoint | None:
+    """What the institution signed last about its register, with every cosignature."""
+    async with platform.db.connection() as connection:
+        latest = await store.latest_checkpoint(connection, institution_id)
+        found = await store.checkpoints(connection, institution_id, latest[0], 1) if latest else []
+    return found[0] if found else None
+
+
+async def _continues(connection: Connection, institution_id: int, seen: Witness, found: checkpoint.Checkpoint) -> bool:
+    path = await consistency(connection, institution_id, seen.size, found.size)
+    return merkle.is_consistent(seen.size, seen.root, found.size, found.root, path)

@@ -1,0 +1,271 @@
+"""A register as one file, and its verification by anyone, offline, in one pass. Pure.
+
+JSON lines, UTF-8, each with its kind first: one `register` line (origin, and the certificates of every key that signs
+below), then `entry` lines in order, each `checkpoint` right after the last entry that it covers.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from comgov.registers.model import Direction, Entry, Number
+from comgov.signing import checkpoint, merkle, trust
+from comgov.signing.verdict import Indication, Reason, Report, Verdict, conclude, reason
+
+if TYPE_CHECKING:
+    from comgov.signing.trust import Trust
+
+FORMAT = "comgov-register/1"
+MAX_LINE_BYTES = 256 * 1024
+_MOST_CERTIFICATES = 100
+
+
+class AuditError(ValueError):
+    """The file is no register; the message says where and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """Who signs checkpoints under that origin. chain: the certificate, then the institution's authority."""
+
+    origin: str
+    chain: tuple[x509.Certificate, ...]
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The key that verifies."""
+        found = self.chain[0].public_key()
+        if not isinstance(found, ec.EllipticCurvePublicKey):
+            raise AuditError(f"the certificate of {self.origin} has no elliptic-curve key")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audited:
+    """What was found in a register. cosigned: the size of the largest checkpoint that others vouch for, and who."""
+
+    origin: str
+    size: int
+    checkpoints: int
+    witnesses: tuple[str, ...]
+    departures: int
+    arrivals: int
+    verdict: Verdict
+
+
+def header(origin: str, keys: Iterable[Key]) -> bytes:
+    """The first line."""
+    certificates = [
+        {"origin": key.origin, "chain": [b64encode(each.public_bytes(Encoding.DER)).decode() for each in key.chain]}
+        for key in keys
+    ]
+    return _line({"register": FORMAT, "origin": origin, "certificates": certificates})
+
+
+def entry_line(entry: Entry) -> bytes:
+    """The line of an entry. Its body is text when it is UTF-8, as ours is."""
+    line: dict[str, Any] = {"entry": entry.index, "at": entry.at.isoformat(), "body": entry.body.decode()}
+    if entry.number is not None:
+        line["number"] = str(entry.number)
+    return _line(line)
+
+
+def checkpoint_line(signed: checkpoint.SignedCheckpoint) -> bytes:
+    """The line of a checkpoint."""
+    return _line({"checkpoint": signed.note})
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+@dataclass
+class _Auditor:
+    """Reads line by line, keeping only the frontier and the last numbers."""
+
+    pinned: Trust | None
+    origin: str = ""
+    keys: dict[str, list[Key]] = field(default_factory=dict)
+    frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
+    last: dict[tuple[Direction, int], int] = field(default_factory=dict)
+    counts: dict[Direction, int] = field(default_factory=dict)
+    checkpoints: int = 0
+    signed_size: int = 0
+    witnesses: tuple[str, ...] = ()
+    reasons: list[Reason] = field(default_factory=list)
+
+    def read(self, line: bytes) -> None:
+        value = _parse(line)
+        if not self.origin:
+            self._begin(value)
+        elif "entry" in value:
+            self._enter(value)
+        elif "checkpoint" in value:
+            self._check(value)
+        else:
+            raise AuditError("a line is neither an entry nor a checkpoint")
+
+    def _begin(self, value: Mapping[str, Any]) -> None:
+        if value.get("register") != FORMAT or not isinstance(value.get("origin"), str) or not value["origin"]:
+            raise AuditError(f"the first line does not begin a register in the form {FORMAT}")
+        self.origin = value["origin"]
+        for key in _keys(value.get("certificates")):
+            self.keys.setdefault(key.origin, []).append(key)
+        if self.origin not in self.keys:
+            raise AuditError("the certificate of the register itself is missing")
+        if self.pinned is None:
+            self._found(Indication.TRY_LATER, "Whose keys these are was not checked: no root certificate was given.")
+        else:
+            for key in (key for keys in self.keys.values() for key in keys):
+                self.reasons += _check_key(key, self.pinned)
+
+    def _enter(self, value: Mapping[str, Any]) -> None:
+        body, index = value.get("body"), value["entry"]
+        if not isinstance(body, str) or index != self.frontier.size:
+            raise AuditError(f"entry {self.frontier.size} is missing, or not in its place")
+        self.frontier, _ = self.frontier.append(merkle.leaf_hash(body.encode(errors="surrogatepass")))
+        if "number" in value:
+            self._count(value["number"], body)
+
+    def _count(self, text: object, body: str) -> None:
+        try:
+            number = Number.parse(text if isinstance(text, str) else "")
+        except ValueError as error:
+            raise AuditError(f"entry {self.frontier.size - 1}: {error}") from error
+        expected = self.last.get((number.direction, number.year), 0) + 1
+        if number.number != expected:
+            self._found(
+                Indication.SIG_CONSTRAINTS_FAILURE,
+                "Entry {index} has the number {number}, where {expected} was to come: the numbers have a gap.",
+                index=self.frontier.size - 1,
+                number=str(number),
+                expected=str(Number(number.year, number.direction, expected)),
+            )
+        if _number_in(body) != str(number):
+            self._found(
+                Indication.HASH_FAILURE,
+                "Entry {index} is listed as {number}, and what was entered does not say so.",
+                index=self.frontier.size - 1,
+                number=str(number),
+            )
+        self.last[number.direction, number.year] = number.number
+        self.counts[number.direction] = self.counts.get(number.direction, 0) + 1
+
+    def _check(self, value: Mapping[str, Any]) -> None:
+        note = value["checkpoint"]
+        try:
+            signed = checkpoint.parse(note.encode() if isinstance(note, str) else b"")
+            self._match(signed.checkpoint)
+            checkpoint.verify(signed, *(key.public_key for key in self.keys[self.origin]))
+            others = [key for origin, keys in self.keys.items() if origin != self.origin for key in keys]
+            vouching = checkpoint.cosignatures(signed, [(key.origin, key.public_key) for key in others])
+        except checkpoint.CheckpointError as error:
+            sentence = "The checkpoint after entry {index} does not hold: {why}."
+            self._found(Indication.HASH_FAILURE, sentence, index=self.frontier.size - 1, why=str(error))
+            return
+        self.checkpoints += 1
+        self.signed_size = self.frontier.size
+        self.witnesses = tuple(sorted({*self.witnesses, *vouching}))
+
+    def _match(self, found: checkpoint.Checkpoint) -> None:
+        if (found.origin, found.size, found.root) != (self.origin, self.frontier.size, self.frontier.root):
+            raise checkpoint.CheckpointError("it is not of the entries before it: something was changed")
+
+    def _found(self, indication: Indication, sentence: str, **values: object) -> None:
+        self.reasons.append(reason(indication, sentence, **values))
+
+    def conclude(self) -> Audited:
+        if not self.origin:
+            raise AuditError("the file is empty")
+        if self.signed_size < self.frontier.size:
+            self._found(
+                Indication.NO_POE,
+                "The last {count} entries are not yet covered by a signed checkpoint.",
+                count=self.frontier.size - self.signed_size,
+            )
+        return Audited(
+            origin=self.origin,
+            size=self.frontier.size,
+            checkpoints=self.checkpoints,
+            witnesses=self.witnesses,
+            departures=self.counts.get(Direction.DEPARTURE, 0),
+            arrivals=self.counts.get(Direction.ARRIVAL, 0),
+            verdict=conclude(Report(), self.reasons),
+        )
+
+
+def audit(lines: Iterable[bytes], pinned: Trust | None) -> Audited:
+    """Verify a register, line by line in bounded memory.
+
+    lines: of an exported file, at most `MAX_LINE_BYTES` each. pinned: None checks the tree and leaves open whose
+    keys they are. Raises AuditError for what is no register at all.
+    """
+    auditor = _Auditor(pinned)
+    for line in lines:
+        if len(line) > MAX_LINE_BYTES:
+            raise AuditError(f"a line is longer than {MAX_LINE_BYTES} bytes")
+        auditor.read(line)
+    return auditor.conclude()
+
+
+def _parse(line: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise AuditError("a line is not JSON") from error
+    if not isinstance(value, dict):
+        raise AuditError("a line is not a JSON object")
+    return value
+
+
+def _keys(listed: object) -> Iterator[Key]:
+    if not isinstance(listed, list) or len(listed) > _MOST_CERTIFICATES:
+        raise AuditError("the certificates are not a list of keys")
+    for each in listed:
+        try:
+            chain = tuple(x509.load_der_x509_certificate(b64decode(text, validate=True)) for text in each["chain"])
+            if len(chain) != 2 or not isinstance(each["origin"], str):
+                raise AuditError("a key comes with its certificate and that of its institution's authority")
+            yield Key(origin=each["origin"], chain=chain)
+        except (KeyError, TypeError, ValueError, Base64Error) as error:
+            raise AuditError("a certificate is not readable") from error
+
+
+def _check_key(key: Key, pinned: Trust) -> Iterator[Reason]:
+    certificate, authority = key.chain
+    at = max(certificate.not_valid_before_utc, authority.not_valid_before_utc)
+    yield from trust.check_register_chain(certificate, authority, pinned, at)
+    if key.origin.removesuffix("/register") not in _domains(authority):
+        yield reason(
+            Indication.CHAIN_CONSTRAINTS_FAILURE,
+            "The certificate of {name} is not one for the register {origin}.",
+            name=trust.common_name(certificate),
+            origin=key.origin,
+        )
+
+
+def _domains(authority: x509.Certificate) -> list[str]:
+    """The domains that an institution's authority is constrained to."""
+    try:
+        constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [tree.value for tree in constraints.permitted_subtrees or [] if isinstance(tree, x509.DNSName)]
+
+
+def _number_in(body: str) -> str | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    number = value.get("number") if isinstance(value, dict) else None
+    return number if isinstance(number, str) else None

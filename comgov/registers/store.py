@@ -1,0 +1,265 @@
+"""The tables of the registers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from comgov.registers.audit import Key
+from comgov.registers.model import Direction, Entry, Number, NumberFilter, Register, Witness
+from comgov.signing.checkpoint import Checkpoint, SignatureLine, SignedCheckpoint
+from comgov.signing.merkle import HASH_BYTES, Frontier, Node, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from comgov.db import Connection, Record
+    from comgov.signing.certificates import Credential
+
+OPEN = "INSERT INTO comgov.register (institution_id, origin) VALUES ($1, $2) ON CONFLICT (institution_id) DO NOTHING"
+
+
+async def open_register(connection: Connection, institution_id: int, origin: str) -> None:
+    """Make sure that the institution has a register; it is empty at first."""
+    await connection.execute(OPEN, institution_id, origin)
+
+
+LOCK = "SELECT institution_id, origin, size, peaks FROM comgov.register WHERE institution_id = $1 FOR NO KEY UPDATE"
+
+
+async def lock(connection: Connection, institution_id: int) -> Register | None:
+    """The register, which nobody else extends until the transaction ends."""
+    row = await connection.fetchrow(LOCK, institution_id)
+    return _register(row) if row else None
+
+
+LAST_NUMBER = """
+SELECT number FROM comgov.register_entry
+WHERE institution_id = $1 AND direction = $2 AND year = $3 AND number IS NOT NULL ORDER BY number DESC LIMIT 1
+"""
+
+
+async def last_number(connection: Connection, institution_id: int, direction: Direction, year: int) -> int:
+    """The last number given in that year, 0 before the first. Only the holder of the lock may rely on it."""
+    found: int | None = await connection.fetchval(LAST_NUMBER, institution_id, direction, year)
+    return found or 0
+
+
+INSERT_ENTRY = """
+INSERT INTO comgov.register_entry (institution_id, index, at, body, hashes, direction, year, number)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
+
+async def insert_entry(connection: Connection, institution_id: int, entry: Entry, completed: Path) -> None:
+    """Write an entry with the hashes of the nodes that it completes."""
+    number = entry.number
+    await connection.execute(
+        INSERT_ENTRY,
+        institution_id,
+        entry.index,
+        entry.at,
+        entry.body,
+        b"".join(completed),
+        number and number.direction,
+        number and number.year,
+        number and number.number,
+    )
+
+
+ADVANCE = "UPDATE comgov.register SET size = $2, peaks = $3 WHERE institution_id = $1"
+
+
+async def advance(connection: Connection, institution_id: int, frontier: Frontier) -> None:
+    """Move the register on to that frontier."""
+    await connection.execute(ADVANCE, institution_id, frontier.size, b"".join(frontier.peaks))
+
+
+NODES = """
+SELECT wanted.level, wanted.node, substr(entry.hashes, wanted.level * 32 + 1, 32) AS hash
+FROM unnest($2::int[], $3::bigint[], $4::bigint[]) AS wanted (level, node, leaf)
+JOIN comgov.register_entry AS entry ON entry.institution_id = $1 AND entry.index = wanted.leaf
+"""
+
+
+async def nodes(connection: Connection, institution_id: int, wanted: Iterable[Node]) -> dict[Node, bytes]:
+    """The hashes of these complete nodes; one that is not complete yet is missing."""
+    every = list(wanted)
+    rows = await connection.fetch(
+        NODES,
+        institution_id,
+        [node.level for node in every],
+        [node.index for node in every],
+        [node.last_leaf for node in every],
+    )
+    return {Node(row["level"], row["node"]): row["hash"] for row in rows}
+
+
+ORIGIN = "SELECT origin FROM comgov.register WHERE institution_id = $1"
+
+
+async def origin(connection: Connection, institution_id: int) -> str:
+    """The name of a register that exists."""
+    found: str = await connection.fetchval(ORIGIN, institution_id)
+    return found
+
+
+NUMBERED = """
+SELECT index, at, body, direction, year, number FROM comgov.register_entry
+WHERE institution_id = $1 AND direction = $2 AND year = $3 AND number < $4 AND number IS NOT NULL
+ORDER BY number DESC LIMIT $5
+"""
+
+
+async def numbered(connection: Connection, institution_id: int, wanted: NumberFilter) -> tuple[list[Entry], int]:
+    """Entries of one direction and year, the newest first, and how many there are: the last number."""
+    rows = await connection.fetch(NUMBERED, institution_id, wanted.direction, wanted.year, wanted.before, wanted.limit)
+    return [_entry(row) for row in rows], await last_number(connection, institution_id, wanted.direction, wanted.year)
+
+
+ENTRIES = """
+SELECT index, at, body, direction, year, number FROM comgov.register_entry
+WHERE institution_id = $1 AND index >= $2 ORDER BY index LIMIT $3
+"""
+
+
+async def entries(connection: Connection, institution_id: int, start: int, limit: int) -> list[Entry]:
+    """Entries from index `start` on."""
+    return [_entry(row) for row in await connection.fetch(ENTRIES, institution_id, start, limit)]
+
+
+INSERT_CHECKPOINT = """
+INSERT INTO comgov.checkpoint (institution_id, size, root, line, at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+async def insert_checkpoint(
+    connection: Connection, institution_id: int, checkpoint: Checkpoint, line: SignatureLine, at: datetime
+) -> None:
+    """Keep what the institution signed. Only the holder of the register's lock signs, so no size is signed twice."""
+    await connection.execute(
+        INSERT_CHECKPOINT, institution_id, checkpoint.size, checkpoint.root, line.key_id + line.signature, at
+    )
+
+
+INSERT_COSIGNATURE = """
+INSERT INTO comgov.cosignature (institution_id, size, witness_id, line) VALUES ($1, $2, $3, $4)
+ON CONFLICT (institution_id, size, witness_id) DO NOTHING
+"""
+
+
+async def insert_cosignature(
+    connection: Connection, institution_id: int, size: int, witness_id: int, line: SignatureLine
+) -> None:
+    """Keep what a witness signed."""
+    await connection.execute(INSERT_COSIGNATURE, institution_id, size, witness_id, line.key_id + line.signature)
+
+
+LATEST_CHECKPOINT = "SELECT size, at FROM comgov.checkpoint WHERE institution_id = $1 ORDER BY size DESC LIMIT 1"
+
+
+async def latest_checkpoint(connection: Connection, institution_id: int) -> tuple[int, datetime] | None:
+    """Size and instant of the newest checkpoint."""
+    row = await connection.fetchrow(LATEST_CHECKPOINT, institution_id)
+    return (row["size"], row["at"]) if row else None
+
+
+CHECKPOINTS = """
+SELECT register.origin, checkpoint.size, checkpoint.root, checkpoint.line, checkpoint.at,
+       coalesce(array_agg(witness.origin ORDER BY witness.institution_id)
+                FILTER (WHERE witness.origin IS NOT NULL), '{}') AS witnesses,
+       coalesce(array_agg(cosignature.line ORDER BY witness.institution_id)
+                FILTER (WHERE witness.origin IS NOT NULL), '{}') AS lines
+FROM comgov.checkpoint
+JOIN comgov.register ON register.institution_id = checkpoint.institution_id
+LEFT JOIN comgov.cosignature
+       ON cosignature.institution_id = checkpoint.institution_id AND cosignature.size = checkpoint.size
+LEFT JOIN comgov.register AS witness ON witness.institution_id = cosignature.witness_id
+WHERE checkpoint.institution_id = $1 AND checkpoint.size >= $2
+GROUP BY checkpoint.institution_id, checkpoint.size, register.origin
+ORDER BY checkpoint.size LIMIT $3
+"""
+
+
+async def checkpoints(connection: Connection, institution_id: int, size: int, limit: int) -> list[SignedCheckpoint]:
+    """Checkpoints of at least that size, the smallest first, with every cosignature."""
+    return [_checkpoint(row) for row in await connection.fetch(CHECKPOINTS, institution_id, size, limit)]
+
+
+REMEMBER_KEY = """
+INSERT INTO comgov.register_key (institution_id, certificate, authority) VALUES ($1, $2, $3)
+ON CONFLICT (institution_id, certificate) DO NOTHING
+"""
+
+
+async def remember_key(connection: Connection, institution_id: int, credential: Credential) -> None:
+    """Keep the certificates that a signature is verified with."""
+    chain = [certificate.public_bytes(Encoding.DER) for certificate in credential.chain]
+    await connection.execute(REMEMBER_KEY, institution_id, *chain)
+
+
+KEYS = """
+SELECT register.origin, register_key.certificate, register_key.authority
+FROM comgov.register_key JOIN comgov.register USING (institution_id)
+WHERE institution_id = $1
+   OR institution_id IN (SELECT witness_id FROM comgov.cosignature WHERE cosignature.institution_id = $1)
+ORDER BY register.institution_id, register_key.certificate
+"""
+
+
+async def keys(connection: Connection, institution_id: int) -> list[Key]:
+    """Every key that ever signed or cosigned that register."""
+    return [
+        Key(
+            origin=row["origin"],
+            chain=(
+                x509.load_der_x509_certificate(row["certificate"]),
+                x509.load_der_x509_certificate(row["authority"]),
+            ),
+        )
+        for row in await connection.fetch(KEYS, institution_id)
+    ]
+
+
+WITNESSED = """
+SELECT witness_id, size, root FROM comgov.witnessed
+WHERE institution_id = $1 AND witness_id = ANY($2::bigint[]) ORDER BY witness_id FOR NO KEY UPDATE
+"""
+
+
+async def witnessed(connection: Connection, institution_id: int, witness_ids: Sequence[int]) -> dict[int, Witness]:
+    """What these witnesses have seen of that register, locked; one that never saw it is missing."""
+    rows = await connection.fetch(WITNESSED, institution_id, list(witness_ids))
+    return {row["witness_id"]: Witness(**row) for row in rows}
+
+
+SAW = """
+INSERT INTO comgov.witnessed (witness_id, institution_id, size, root) VALUES ($1, $2, $3, $4)
+ON CONFLICT (witness_id, institution_id) DO UPDATE SET size = excluded.size, root = excluded.root
+WHERE witnessed.size <= excluded.size
+"""
+
+
+async def saw(connection: Connection, institution_id: int, witness: Witness) -> None:
+    """Remember what a witness has now seen."""
+    await connection.execute(SAW, witness.witness_id, institution_id, witness.size, witness.root)
+
+
+def _register(row: Record) -> Register:
+    peaks: bytes = row["peaks"]
+    hashes = tuple(peaks[start : start + HASH_BYTES] for start in range(0, len(peaks), HASH_BYTES))
+    return Register(row["institution_id"], row["origin"], Frontier(row["size"], hashes))
+
+
+def _entry(row: Record) -> Entry:
+    number = Number(row["year"], Direction(row["direction"]), row["number"]) if row["number"] else None
+    return Entry(index=row["index"], at=row["at"], body=row["body"], number=number)
+
+
+def _checkpoint(row: Record) -> SignedCheckpoint:
+    checkpoint = Checkpoint(row["origin"], row["size"], row["root"])
+    lines = [(row["origin"], row["line"]), *zip(row["witnesses"], row["lines"], strict=True)]
+    return SignedCheckpoint(checkpoint, tuple(SignatureLine(name, line[:4], line[4:]) for name, line in lines))
