@@ -19,6 +19,7 @@ _PATH_LIMIT_BYTES = 256  # §4.5.3.1.3, the angle brackets included
 _ATEXT = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010ffff]"
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*)"')
+_UP_TO_BRACKET = re.compile(r'(?:[^">]|"(?:[^"\\]|\\.)*")*>')
 _SOURCE_ROUTE = re.compile(r"@[^\s,:<>@]+(?:,@[^\s,:<>@]+)*:")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -139,15 +140,7 @@ def _parse_literal(text: str) -> str:
 
 def _closing_bracket(text: str) -> int:
     """Where the `<` at the start closes, quoted strings skipped."""
-    position = 1
-    while position < len(text):
-        if text[position] == '"':
-            quoted = _QUOTED_STRING.match(text, position)
-            if quoted is None:
-                break
-            position = quoted.end()
-        elif text[position] == ">":
-            return position
-        else:
-            position += 1
-    raise AddressError("the closing angle bracket is missing")
+    found = _UP_TO_BRACKET.match(text, 1)
+    if found is None:
+        raise AddressError("the closing angle bracket is missing")
+    return found.end() - 1

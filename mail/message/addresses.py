@@ -25,6 +25,8 @@ class Mailbox(NamedTuple):
 
 def parse_addresses(value: bytes) -> list[Mailbox]:
     """The mailboxes of a field's value. A group gives IMAP's markers around its members."""
+    if not value:
+        return []
     if simple := _SIMPLE.fullmatch(value) or _BARE.fullmatch(value):
         return [Mailbox((simple[1] or simple[2]).strip(), simple[3], simple[4])]
     return _Parser(value).parse()

@@ -88,6 +88,10 @@ def without(header: bytes, name: bytes) -> bytes:
 def decode(value: bytes) -> str:
     """A value as text: encoded words undone (RFC 2047), 8-bit bytes taken as UTF-8 or else Windows-1252."""
     value = value[:_VALUE_LIMIT]
+    if value.isascii() and b"=?" not in value:
+        text = value.decode("ascii")
+        if text.isprintable() and "  " not in text:
+            return text.strip()[:_SHOWN_LIMIT]
     text = _decode_words(value) if b"=?" in value else decode_bytes(value, "")
     return _BLANKS.sub(" ", showable(text)).strip()[:_SHOWN_LIMIT]
 
