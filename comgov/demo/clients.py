@@ -62,6 +62,7 @@ class Api:
     """HTTP as one person, with Basic authentication."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str | None) -> None:
+        self.address = address
         self._session = session
         self._auth = aiohttp.BasicAuth(address, PASSWORD, "utf-8") if address else None
 
@@ -83,9 +84,13 @@ class Api:
 class Clients:
     """Everything the tour speaks with; one for each run of the server."""
 
-    def __init__(self, ports: Ports, root: Path, session: aiohttp.ClientSession) -> None:
+    def __init__(self, ports: Ports, directory: Path, session: aiohttp.ClientSession) -> None:
+        """directory: the demo's, where its root certificate stands for anyone to fetch."""
         self.ports = ports
-        self.tls = ssl.create_default_context(cafile=root)
+        self.directory = directory
+        self.root = directory / "pki" / "root.pem"
+        self.trust = directory / "pki" / "root+crls.pem"
+        self.tls = ssl.create_default_context(cafile=self.root)
         self._session = session
 
     def api(self, address: str | None = None) -> Api:
@@ -117,11 +122,11 @@ class Clients:
 
 
 @asynccontextmanager
-async def connect(ports: Ports, root: Path) -> AsyncIterator[Clients]:
+async def connect(ports: Ports, directory: Path) -> AsyncIterator[Clients]:
     """Clients of the server that listens there."""
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{ports.http}", timeout=timeout) as session:
-        yield Clients(ports, root, session)
+        yield Clients(ports, directory, session)
 
 
 async def wait_until_ready(ports: Ports, patience_seconds: float) -> None:

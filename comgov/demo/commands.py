@@ -14,12 +14,13 @@ from rich.console import Console
 from comgov import node
 from comgov.config import load
 from comgov.demo.clients import Ports, connect
+from comgov.demo.expectation import TourError
 from comgov.demo.government import DOMAIN, PASSWORD, PEOPLE, full
 from comgov.demo.kill import survive_a_kill
 from comgov.demo.process import DemoProcess
 from comgov.demo.seed import seed
 from comgov.demo.setting import free_ports, write_configuration
-from comgov.demo.tour import STOPS, TourError
+from comgov.demo.tour import STOPS
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -99,7 +100,7 @@ async def _visit(number: int, demo_process: DemoProcess) -> bool:
             if number == _LAST_STOP:
                 detail = f" ({await survive_a_kill(demo_process)})"
             else:
-                async with connect(demo_process.ports, demo_process.directory / "pki" / "root.pem") as clients:
+                async with connect(demo_process.ports, demo_process.directory) as clients:
                     await STOPS[number].step(clients)
     except TourError as error:
         console.print(f"[red]✗[/red] {number}. {title}: {error} [dim]{time.monotonic() - began:.1f} s[/dim]")

@@ -8,16 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_bytes, token_hex
+from typing import Any
 
 import aiohttp
 import aiosmtplib
 
-from comgov.demo.clients import Clients, RefusedError, connect, sha256
+from comgov.demo.clients import Api, Clients, RefusedError, connect, sha256
+from comgov.demo.expectation import expect
 from comgov.demo.government import full
+from comgov.demo.papers import seal, until_received
 from comgov.demo.process import DemoProcess
-from comgov.demo.tour import compose, expect, find_mail
+from comgov.demo.tour import compose, find_mail
 
-_SENDERS = 4
 _LOST_CONNECTION = (aiohttp.ClientError, aiosmtplib.SMTPException, OSError, TimeoutError, RefusedError)
 
 
@@ -39,21 +41,21 @@ async def survive_a_kill(demo: DemoProcess) -> Acknowledged:
     Gives what had been acknowledged; raises TourError for anything missing or doubled.
     """
     acknowledged = Acknowledged()
-    root = demo.directory / "pki" / "root.pem"
-    async with connect(demo.ports, root) as clients, _senders(clients, acknowledged):
+    async with connect(demo.ports, demo.directory) as clients, _senders(clients, acknowledged):
         await asyncio.sleep(random.uniform(0.3, 3.0))  # noqa: S311  # no secret: a moment
         demo.kill()
     await demo.start()
-    async with connect(demo.ports, root) as clients:
+    async with connect(demo.ports, demo.directory) as clients:
         await _look_for_mail(clients, acknowledged.message_ids)
         await _look_for_files(clients, acknowledged.files)
+        await _look_for_dossiers(clients, acknowledged.dossiers)
     return acknowledged
 
 
 @asynccontextmanager
 async def _senders(clients: Clients, acknowledged: Acknowledged) -> AsyncIterator[None]:
     """Clients that send one thing after another until the connection is lost."""
-    senders = [_send_mail] * _SENDERS + [_send_file] * 2
+    senders = [_send_mail] * 4 + [_send_file] * 2 + [_send_dossier] * 2
     tasks = [asyncio.create_task(_again_and_again(send, clients, acknowledged)) for send in senders]
     yield
     await asyncio.gather(*tasks)
@@ -77,10 +79,14 @@ async def _send_mail(clients: Clients, acknowledged: Acknowledged) -> None:
 
 
 async def _send_file(clients: Clients, acknowledged: Acknowledged) -> None:
-    path = f"/api/files/personal/kill-{token_hex(8)}.bin"
+    path = f"/api/files/me/kill-{token_hex(8)}.bin"
     content = token_bytes(random.choice((1, 50_000, 2_000_000)))  # noqa: S311
     await clients.api(full("claire@sante")).request("PUT", path, data=content, expect=201)
     acknowledged.files[path] = sha256(content)
+
+
+async def _send_dossier(clients: Clients, acknowledged: Acknowledged) -> None:
+    acknowledged.dossiers.add((await seal(clients))["message"])
 
 
 async def _look_for_mail(clients: Clients, message_ids: set[str]) -> None:
@@ -95,3 +101,26 @@ async def _look_for_files(clients: Clients, files: dict[str, str]) -> None:
     for path, digest in files.items():
         reply = await claire.request("GET", path)
         expect(sha256(reply.body) == digest, f"{path} is not what was acknowledged")
+
+
+async def _look_for_dossiers(clients: Clients, messages: set[str]) -> None:
+    """Each is with its recipient once, under a departure number of its own."""
+    grace, aline = clients.api(full("grace@finances")), clients.api(full("aline@sante"))
+    for message in messages:
+        await until_received(clients, message)
+    arrived = [row["message"] for row in await _rows(grace, "/api/dossiers/arrivals")]
+    doubled = [message for message in messages if arrived.count(message) != 1]
+    expect(not doubled, f"{len(doubled)} dossiers did not arrive once")
+    left = {row["message"]: row["number"] for row in await _rows(aline, "/api/dossiers/departures")}
+    expect(messages <= left.keys(), "an acknowledged dossier has no departure")
+    expect(len(set(left.values())) == len(left), "a departure number was given twice")
+
+
+async def _rows(api: Api, address: str) -> list[dict[str, Any]]:
+    """Every row of a list, page after page."""
+    page = await api.json("GET", address)
+    rows = [*page["rows"]]
+    while page["after"] is not None:
+        page = await api.json("GET", address, params={"after": page["after"]})
+        rows += page["rows"]
+    return rows

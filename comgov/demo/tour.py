@@ -14,12 +14,9 @@ from secrets import token_bytes, token_hex
 from typing import Any
 
 from comgov.demo.clients import Api, Clients, sha256
+from comgov.demo.expectation import expect
 from comgov.demo.government import DOMAIN, full
-
-
-class TourError(Exception):
-    """A claim of the tour does not hold; the message says what was seen instead."""
-
+from comgov.demo.papers import a_sealed_dossier_is_registered_and_verifies, forgeries_are_refused_with_evidence
 
 Step = Callable[[Clients], Awaitable[None]]
 
@@ -31,12 +28,6 @@ class Stop:
     number: int
     title: str
     step: Step
-
-
-def expect(holds: object, otherwise: str) -> None:
-    """Raise TourError with that sentence unless it holds."""
-    if not holds:
-        raise TourError(otherwise)
 
 
 async def mail_reaches_people_and_lists(clients: Clients) -> None:
@@ -62,15 +53,15 @@ async def relay_is_open_to_residents_only(clients: Clients) -> None:
 
 
 async def a_file_travels_by_link(clients: Clients) -> None:
-    """Claire uploads a file; Eric downloads it by link; digests agree."""
+    """Claire uploads a file; Eric downloads it by link, whole and in part; digests agree."""
     claire, eric = clients.api(full("claire@sante")), clients.api(full("eric@finances"))
     content = token_bytes(3_000_000)
-    path = f"/api/files/personal/rapport-{token_hex(4)}.bin"
-    await claire.request("PUT", path, data=content, expect=201)
-    link = await claire.json("POST", "/api/files/links", json={"path": path, "days": 7}, expect=201)
-    whole = await eric.request("GET", link["path"] + "/content")
+    name = f"rapport-{token_hex(4)}.bin"
+    await claire.request("PUT", f"/api/files/me/{name}", data=content, expect=201)
+    link = await claire.json("POST", "/api/files/links", json={"path": f"me/{name}", "days": 7}, expect=201)
+    whole = await eric.request("GET", link["download"])
     expect(sha256(whole.body) == sha256(content), "the file downloaded by link is not the one uploaded")
-    middle = await eric.request("GET", link["path"] + "/content", headers={"Range": "bytes=1000-1999"}, expect=206)
+    middle = await eric.request("GET", link["download"], headers={"Range": "bytes=1000-1999"}, expect=206)
     expect(middle.body == content[1000:2000], "a range of the file is not those bytes of it")
 
 
@@ -93,20 +84,20 @@ async def read_mail(api: Api, message_id: str) -> bytes:
     found = await find_mail(api, {message_id})
     expect(len(found) == 1, f"{len(found)} messages instead of one with the id {message_id}")
     (one,) = found
-    return (await api.request("GET", f"/api/mail/messages/{one['mailbox_id']}/{one['uid']}/raw")).body
+    return (await api.request("GET", f"/api/mail/messages/{one['mailbox']}/{one['uid']}/raw")).body
 
 
 async def find_mail(api: Api, message_ids: set[str]) -> list[dict[str, Any]]:
-    """Every message of the inbox that has one of these ids, newest first."""
-    mailboxes = await api.json("GET", "/api/mail/mailboxes")
-    inbox = next(one for one in mailboxes["mailboxes"] if one["special_use"] == "Inbox")
-    found: list[dict[str, Any]] = []
-    page: dict[str, Any] = {"next_before_uid": ""}
-    while page["next_before_uid"] is not None:
-        query = f"?before_uid={page['next_before_uid']}&limit=200"
-        page = await api.json("GET", f"/api/mail/mailboxes/{inbox['id']}/messages{query}")
-        found += [one for one in page["messages"] if one["message_id"] in message_ids]
-    return found
+    """Every message of the person's inbox that has one of these ids, newest first."""
+    mailboxes = (await api.json("GET", "/api/mail/mailboxes"))["mailboxes"]
+    inbox = next(one for one in mailboxes if one["account"] == api.address and one["use"] == "Inbox")
+    address = f"/api/mail/mailboxes/{inbox['id']}/messages"
+    page = await api.json("GET", address)
+    found = [*page["messages"]]
+    while page["next_before"] is not None:
+        page = await api.json("GET", f"{address}?before={page['next_before']}")
+        found += page["messages"]
+    return [one for one in found if one["message_id"] in message_ids]
 
 
 STOPS = {
@@ -115,5 +106,7 @@ STOPS = {
         Stop(1, "A mail with an attachment reaches a person and a list, byte for byte", mail_reaches_people_and_lists),
         Stop(2, "Other servers reach residents, and nobody else", relay_is_open_to_residents_only),
         Stop(3, "A file travels by link, whole and in part", a_file_travels_by_link),
+        Stop(4, "A sealed dossier is registered, openssl agrees", a_sealed_dossier_is_registered_and_verifies),
+        Stop(5, "Altered, replayed, revoked: refused with evidence", forgeries_are_refused_with_evidence),
     )
 }
