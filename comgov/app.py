@@ -19,7 +19,7 @@ from aiohttp import web as aiohttp_web
 import mail
 from comgov import administration, authority, dossiers, files, institutions, jobs, journal, people, registers, web
 from comgov.actor import console
-from comgov.authority.serving import ServerTls
+from comgov.authority import ServerTls
 from comgov.clock import system_clock
 from comgov.config import Config, HttpConfig
 from comgov.db import Migrations, migrate, open_database

@@ -18,25 +18,24 @@ from comgov.authority.commands import authority
 from comgov.authority.config import Config
 from comgov.authority.jobs import jobs
 from comgov.authority.model import Sealer, Tls
-from comgov.authority.tls import load, server_context
+from comgov.authority.serving import ServerTls
 from comgov.authority.web import routes
 from comgov.feature import Feature
 
 __all__ = [
     "Config",
     "Sealer",
+    "ServerTls",
     "Tls",
     "enrol_institution",
     "establish",
     "feature",
     "issue_tls",
-    "load",
     "publish_crls",
     "register_credential",
     "revoke",
     "seal",
     "sealer",
-    "server_context",
     "stamp",
     "trust",
 ]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
 from typing import TYPE_CHECKING
 
 import structlog
 
 from comgov.authority.actions import issue_tls
-from comgov.authority.model import Tls
+from comgov.authority.tls import load, new_server_context
 from comgov.errors import ComgovError
 
 if TYPE_CHECKING:
@@ -30,13 +28,12 @@ class ServerTls:
         """names: host names and addresses that clients may know the server by."""
         self._platform = platform
         self._names = list(names)
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context = new_server_context()
 
     async def renew(self) -> None:
         """Show the certificate that is good now, issued anew when it is time. Raises as `issue_tls` does."""
         tls = await issue_tls(self._platform, self._names)
-        _load(self.context, tls)
+        load(self.context, tls)
 
     async def keep_renewing(self) -> None:
         """Renew twice a day until cancelled; what fails is tried again at the next turn, weeks before it matters."""
@@ -46,13 +43,3 @@ class ServerTls:
                 await self.renew()
             except ComgovError as error:
                 log.error("tls.not_renewed", reason=str(error))
-
-
-def _load(context: ssl.SSLContext, tls: Tls) -> None:
-    """`ssl` reads certificates from files only: this one is in memory, and gone when read."""
-    file = os.memfd_create("tls", os.MFD_CLOEXEC)
-    try:
-        os.write(file, tls.key + tls.chain)
-        context.load_cert_chain(f"/proc/self/fd/{file}")
-    finally:
-        os.close(file)

@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from comgov.authority.model import Tls
 
 
-def server_context(tls: Tls) -> ssl.SSLContext:
-    """A context for a server: TLS 1.2 or later."""
+def new_server_context() -> ssl.SSLContext:
+    """A context for a server, TLS 1.2 or later, that has no certificate yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load(context, tls)
     return context
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import aiosmtplib
 
+from comgov.demo.expectation import TourError
 from comgov.demo.government import PASSWORD
 
 
@@ -54,7 +55,7 @@ class Reply:
     headers: Mapping[str, str]
 
 
-class RefusedError(Exception):
+class RefusedError(TourError):
     """An HTTP request did not give what it should; the message says what it gave."""
 
 

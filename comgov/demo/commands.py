@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import aiohttp
+import aiosmtplib
 import typer
 from rich.console import Console
 
@@ -102,7 +104,7 @@ async def _visit(number: int, demo_process: DemoProcess) -> bool:
             else:
                 async with connect(demo_process.ports, demo_process.directory) as clients:
                     await STOPS[number].step(clients)
-    except TourError as error:
+    except (TourError, aiosmtplib.SMTPException, aiohttp.ClientError, OSError) as error:
         console.print(f"[red]✗[/red] {number}. {title}: {error} [dim]{time.monotonic() - began:.1f} s[/dim]")
         return False
     console.print(f"[green]✓[/green] {number}. {title}{detail} [dim]{time.monotonic() - began:.1f} s[/dim]")

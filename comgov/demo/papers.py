@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import sys
 import tempfile
 import zipfile
@@ -61,26 +60,21 @@ async def forgeries_are_refused_with_evidence(clients: Clients) -> None:
     await _revoke_seal(clients, began)
     try:
         await _expect_refusal(clients, sealed, "a container whose seal was revoked")
-        refused = await clients.api(full("aline@sante")).request("POST", "/api/dossiers", json=_note(), expect=201)
-        draft = json.loads(refused.body)["message"]
-        await clients.api(full("aline@sante")).request("POST", f"/api/dossiers/{draft}/seal", json={}, expect=409)
+        await seal(clients, expect=409)
     finally:
         await _comgov(clients, "authority", "enrol", "sante")
     await until_received(clients, (await seal(clients))["message"])
 
 
-async def seal(clients: Clients) -> dict[str, Any]:
-    """Aline seals and sends a dossier of two pieces to finances; gives its story."""
+async def seal(clients: Clients, *, expect: int = 200) -> dict[str, Any]:
+    """Aline seals and sends a dossier of two pieces to finances; gives its story, or the refusal that is expected."""
     aline = clients.api(full("aline@sante"))
-    draft = await aline.json("POST", "/api/dossiers", json=_note(), expect=201)
+    note = {"designation": f"Rapport trimestriel {token_hex(4)}", "recipients": ["finances"]}
+    draft = await aline.json("POST", "/api/dossiers", json=note, expect=201)
     for name, content in (("Rapport.pdf", token_bytes(40_000)), ("Budget.csv", b"poste;montant\nvaccins;1200\n")):
         await aline.request("PUT", f"/api/dossiers/{draft['message']}/pieces/{name}", data=content, expect=201)
-    story: dict[str, Any] = await aline.json("POST", f"/api/dossiers/{draft['message']}/seal", json={})
+    story: dict[str, Any] = await aline.json("POST", f"/api/dossiers/{draft['message']}/seal", json={}, expect=expect)
     return story
-
-
-def _note() -> dict[str, object]:
-    return {"designation": f"Rapport trimestriel {token_hex(4)}", "recipients": ["finances"]}
 
 
 async def until_received(clients: Clients, message: str) -> None:

@@ -340,17 +340,18 @@ async def test_a_server_serves_tls_with_what_it_is_issued(platform: Platform, cl
     clock.now = system_clock()  # which `ssl` goes by
     await authority.establish(platform, CONSOLE)
     established = platform
-    tls = await authority.issue_tls(established, ["Mail.gov.test", "localhost", "127.0.0.1"])
-    server = authority.server_context(tls)
+    server = authority.ServerTls(established, ["Mail.gov.test", "localhost", "127.0.0.1"])
+    await server.renew()
     client = ssl.create_default_context(
         cadata=(await authority.trust(established)).pem().decode().split("-----BEGIN X")[0]
     )
     for name in ("mail.gov.test", "localhost", "127.0.0.1"):
-        shake_hands(server, client, name)
+        shake_hands(server.context, client, name)
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(server, client, "other.gov.test")
-    authority.load(server, await authority.issue_tls(established, ["other.gov.test"]))
-    shake_hands(server, client, "other.gov.test")
+        shake_hands(server.context, client, "other.gov.test")
+    other = authority.ServerTls(established, ["other.gov.test"])
+    await other.renew()
+    shake_hands(other.context, client, "other.gov.test")
 
 
 def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, hostname: str) -> None:
