@@ -6,19 +6,19 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field
 
-GIB = 1 << 30
+GIGABYTE = 1_000_000_000
 
 
 class Config(BaseModel, frozen=True, extra="forbid"):
     """Spaces, quotas and delays of files."""
 
     personal_quota_bytes: int = Field(
-        default=5 * GIB, ge=0, description="What one person's own space may hold, old versions and trash included."
+        default=5 * GIGABYTE, ge=0, description="What one person's own space may hold, old versions and trash included."
     )
     institution_space_quota_bytes: int = Field(
-        default=100 * GIB, ge=0, description="What the shared space of an institution may hold."
+        default=100 * GIGABYTE, ge=0, description="What the shared space of an institution may hold."
     )
-    file_limit_bytes: int = Field(default=50 * GIB, ge=1, description="The largest single file.")
+    file_limit_bytes: int = Field(default=50 * GIGABYTE, ge=1, description="The largest single file.")
     depth_limit: int = Field(default=40, ge=1, le=100, description="How deep folders may lie in one another.")
     copy_limit: int = Field(default=10_000, ge=1, description="How many files and folders one copy may make.")
     versions_kept: int = Field(
