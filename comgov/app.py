@@ -17,7 +17,19 @@ import structlog
 from aiohttp import web as aiohttp_web
 
 import mail
-from comgov import administration, authority, dossiers, files, institutions, jobs, journal, people, registers, web
+from comgov import (
+    administration,
+    authority,
+    dossiers,
+    files,
+    institutions,
+    jobs,
+    journal,
+    people,
+    registers,
+    web,
+    webmail,
+)
 from comgov.actor import console
 from comgov.authority import ServerTls
 from comgov.clock import system_clock
@@ -46,6 +58,7 @@ FEATURES: tuple[Feature, ...] = (
     people.feature,
     authority.feature,
     registers.feature,
+    webmail.feature,
     files.feature,
     administration.feature,
     dossiers.feature,

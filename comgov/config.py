@@ -26,6 +26,7 @@ from comgov.files import Config as FilesConfig
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
 from comgov.web import Config as WebConfig
+from comgov.webmail import Config as WebmailConfig
 from mail.config import Config as MailConfig
 from storage import Config as StorageConfig
 
@@ -73,6 +74,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     administration: AdministrationConfig = AdministrationConfig()
     dossiers: DossiersConfig = DossiersConfig()
     web: WebConfig = WebConfig()
+    webmail: WebmailConfig = WebmailConfig()
     mail: MailConfig = MailConfig()
 
     def by_kind(self) -> Mapping[type[object], object]:

@@ -1,11 +1,12 @@
 """The web kernel: what every feature's pages stand on. See README.md."""
 
+from comgov.web.api import answer, describe
 from comgov.web.application import Site, application, prepare
 from comgov.web.config import Config
-from comgov.web.forms import Form, Part, Upload, form, parts
+from comgov.web.forms import FilesTooLarge, Form, Part, Upload, form, parts
 from comgov.web.frame import capacity
 from comgov.web.middleware import content_policy
-from comgov.web.pages import Page, flash, gettext, is_local, language, redirect, render
+from comgov.web.pages import Page, flash, gettext, instant, is_local, language, redirect, render, whole_moment
 from comgov.web.visitor import (
     Capacity,
     Visitor,
@@ -21,6 +22,7 @@ from comgov.web.visitor import (
 __all__ = [
     "Capacity",
     "Config",
+    "FilesTooLarge",
     "Form",
     "Page",
     "Part",
@@ -28,15 +30,18 @@ __all__ = [
     "Upload",
     "Visitor",
     "Visitors",
+    "answer",
     "application",
     "begin_session",
     "capacity",
     "client_ip",
     "content_policy",
+    "describe",
     "end_session",
     "flash",
     "form",
     "gettext",
+    "instant",
     "is_local",
     "is_secure",
     "language",
@@ -46,4 +51,5 @@ __all__ = [
     "render",
     "session_token",
     "visitor",
+    "whole_moment",
 ]

@@ -11,7 +11,7 @@ from aiohttp import web
 from comgov.errors import Invalid, Unauthenticated
 from comgov.feature import PLATFORM, Feature, Platform
 from comgov.language import LANGUAGES, N_
-from comgov.web import forms, frame, health, middleware, visitor
+from comgov.web import api, forms, frame, health, middleware, visitor
 from comgov.web.config import Config
 from comgov.web.pages import TEMPLATES, Templates, catalogues, is_local, redirect, render
 from comgov.web.static import Assets
@@ -72,6 +72,7 @@ def application(
             web.get("/static/{name:.+}", site.assets.serve),
             web.get("/healthz", health.alive),
             web.get("/readyz", health.ready),
+            web.get("/api/openapi.json", api.show_openapi),
             web.get("/", home),
             web.post("/language", choose_language),
             web.post("/capacity", choose_capacity),

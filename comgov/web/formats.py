@@ -43,10 +43,14 @@ def moment(instant: datetime, now: datetime, language: Language) -> Markup:
     zone of `now`.
     """
     local = instant.astimezone(now.tzinfo)
-    whole = format_datetime(local, "d MMMM y HH:mm:ss z" if local.second else "d MMMM y HH:mm z", locale=language)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        instant.isoformat(timespec="seconds"), whole, _short(local, now, language)
+        local.isoformat(timespec="seconds"), whole(local, language), _short(local, now, language)
     )
+
+
+def whole(local: datetime, language: Language) -> str:
+    """An instant in full, to the minute, in its own zone."""
+    return format_datetime(local, "d MMMM y HH:mm z", locale=language)
 
 
 def _short(local: datetime, now: datetime, language: Language) -> str:

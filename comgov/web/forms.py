@@ -95,6 +95,20 @@ class Form:
         return {name: values[0] for name, values in self._fields.items()}
 
 
+class FilesTooLarge(TooLarge):
+    """The files of a form weigh too much together. form: what was filled in before them, so that it can be kept."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            N_(
+                "The files weigh more than the limit of {limit} MB together. Nothing was sent. "
+                "Share large files by a link instead."
+            ),
+            limit=limit_bytes // 10**6,
+        )
+        self.form = Form()
+
+
 def _number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 18):
         raise Invalid(_MALFORMED, reason=f"{name}={value[:40]!r} is no number")
@@ -170,7 +184,7 @@ async def form(request: web.Request, *, limit_bytes: int | None = None, files_li
 
     limit_bytes: the most its fields may weigh together, None for the configured limit.
     files_limit_bytes: the most its files may weigh together; by default no file is taken.
-    Raises TooLarge over a limit, Invalid for what is not a well-formed form.
+    Raises FilesTooLarge, which holds what was filled in, TooLarge for the fields, Invalid for what is no form.
     """
     if _FORM in request:
         return request[_FORM]
@@ -226,7 +240,11 @@ async def _multipart(request: web.Request, limit_bytes: int, files_limit_bytes: 
             fields_left -= len(value.encode())
             fields.append((part.name, value))
             continue
-        upload = await _receive(request, part, files_left, files_limit_bytes)
+        try:
+            upload = await _receive(request, part, files_left, files_limit_bytes)
+        except FilesTooLarge as error:
+            error.form = Form(fields)
+            raise
         files_left -= upload.size_bytes
         if part.filename:
             files.append((part.name, upload))
@@ -240,13 +258,7 @@ async def _receive(request: web.Request, part: Part, left_bytes: int, limit_byte
     async for chunk in part.chunks():
         size += len(chunk)
         if size > left_bytes:
-            raise TooLarge(
-                N_(
-                    "The files weigh more than the limit of {limit} MB together. Nothing was sent. "
-                    "Share large files by a link instead."
-                ),
-                limit=limit_bytes // 10**6,
-            )
+            raise FilesTooLarge(limit_bytes)
         await asyncio.to_thread(file.write, chunk)
     return Upload(part.filename or "", part.content_type, size, file)
 

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
-from babel.dates import get_timezone
 from markupsafe import Markup
 
 from comgov.feature import PLATFORM, Feature, Place, Waiting
 from comgov.web import csrf
-from comgov.web.config import Config
-from comgov.web.pages import FLASHES, TEMPLATES, Flash, Page, dump_flashes, language, load_flashes
+from comgov.web.pages import FLASHES, TEMPLATES, Flash, Page, dump_flashes, language, load_flashes, local_now
 from comgov.web.visitor import Visitor, cookie_name, drop_cookie, session_token, set_cookie, visitor
 
 if TYPE_CHECKING:
@@ -59,8 +57,7 @@ async def dress(request: web.Request, page: Page) -> None:
     def csrf_field() -> Markup:
         return Markup('<input type="hidden" name="csrf" value="{}">').format(csrf_token())
 
-    zone = get_timezone(request.app[PLATFORM].config(Config).timezone)
-    now = request.app[PLATFORM].clock().astimezone(zone)
+    now = local_now(request)
     values = {**page.context, "frame": frame, "now": now, "csrf_field": csrf_field, "csrf_token": csrf_token}
     text = request.app[TEMPLATES].render(language(request), page.template, values)
     for name, value in form_cookies.items():

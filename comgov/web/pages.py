@@ -11,17 +11,21 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 from aiohttp import web
 from babel.core import negotiate_locale
+from babel.dates import get_timezone
 from markupsafe import Markup
 
 from comgov.errors import Invalid
+from comgov.feature import PLATFORM
 from comgov.language import DEFAULT_LANGUAGE, LANGUAGES, Catalogue
 from comgov.web import formats
+from comgov.web.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,6 +103,26 @@ def language(request: web.Request) -> Language:
     """The language this request is answered in."""
     chosen: Language = request.get(LANGUAGE, DEFAULT_LANGUAGE)
     return chosen
+
+
+def local_now(request: web.Request) -> datetime:
+    """The present instant in the zone in which instants are shown."""
+    platform = request.app[PLATFORM]
+    return platform.clock().astimezone(get_timezone(platform.config(Config).timezone))
+
+
+def whole_moment(request: web.Request, when: datetime) -> str:
+    """An instant in full, for sentences: "4 mars 2026 17:00 UTC+2"."""
+    return formats.whole(when.astimezone(local_now(request).tzinfo), language(request))
+
+
+def instant(text: str) -> datetime | None:
+    """The aware instant that an address holds (ISO 8601); None for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def choose_language(choice: str | None, cookie: str | None, accepted: str) -> Language:

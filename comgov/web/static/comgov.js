@@ -14,6 +14,13 @@
   addEventListener("offline", showLine);
   showLine();
 
+  /* what a page kept on this computer while its form was under way is not needed once the next one says "done" */
+  const leaving = sessionStorage.getItem("leaving");
+  if (leaving && document.querySelector(".notice.done")) {
+    localStorage.removeItem(leaving);
+    sessionStorage.removeItem("leaving");
+  }
+
   /* one menu at a time; Escape and a click elsewhere close it */
   const menus = () => document.querySelectorAll("details.menu[open]");
   document.addEventListener("click", (event) => {

@@ -1,0 +1,1 @@
+"""What one does with mail in the browser: open and read, mark and move, write and send."""

@@ -1,0 +1,151 @@
+"""HTML mail made harmless: an allow-list of tags and attributes, no style, no script, no address but those we chose.
+
+What passes is shown inside our own page, under a policy that refuses inline style, script and foreign images: two
+walls, either of which would do. Images from elsewhere are left out, because loading one tells its sender that the
+message was read, when and from where; a person may ask for those of one message.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import nh3
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TAGS = {
+    *("a", "abbr", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center", "cite", "code", "col"),
+    *("colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5"),
+    *(
+        "h6",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+    ),
+    *("strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var", "wbr"),
+}
+_ATTRIBUTES = {
+    "*": {"dir"},
+    "a": {"href", "title"},
+    "bdo": {"dir"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "ol": {"start", "type"},
+    "td": {"colspan", "rowspan", "align"},
+    "th": {"colspan", "rowspan", "align"},
+    "tr": {"align"},
+}
+_DEEPEST = 1000  # tags within tags: the parser's time grows with the square of it
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_SCHEMES = {"http", "https", "mailto", "tel", "cid"}
+_NOT_TEXT = {
+    "script",
+    "style",
+    "title",
+    "noscript",
+    "template",
+    "object",
+    "svg",
+    "math",
+    "iframe",
+    "textarea",
+    "select",
+}
+_IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]*\salt=)")
+_SCHEME = re.compile(r"\s*(?:https?|mailto|tel):", re.IGNORECASE)
+_LENGTH = re.compile(r"\d{1,4}")
+_SPAN = re.compile(r"[1-9]\d{0,2}")
+
+
+@dataclass(frozen=True)
+class CleanHtml:
+    """text: safe to stand in a page. hidden_images: how many images from elsewhere were left out."""
+
+    text: Markup
+    hidden_images: int
+
+
+def is_too_deep(html: str) -> bool:
+    """Whether tags stand so deep within tags that no honest program wrote it, and a parser would choke."""
+    depth = 0
+    for tag in _TAG.finditer(html):
+        if tag[2].lower() not in _VOID:
+            depth = max(0, depth - 1) if tag[1] else depth + 1
+        if depth > _DEEPEST:
+            return True
+    return False
+
+
+def clean(html: str, inline_images: Mapping[str, str], *, remote_images: bool = False) -> CleanHtml:
+    """The harmless part of an HTML mail.
+
+    inline_images: path by Content-ID of the images that came with the message. remote_images: keep those of
+    `https:`; the page's policy must let them through too. Not for what `is_too_deep`.
+    """
+    hidden = 0
+
+    def choose(tag: str, name: str, value: str) -> str | None:
+        nonlocal hidden
+        if tag == "img" and name == "src":
+            if value[:4].lower() == "cid:":
+                return inline_images.get(unquote(value[4:]))
+            if remote_images and value.lower().startswith("https://"):
+                return value
+            hidden += value.lower().startswith(("http://", "https://"))
+            return None
+        if name == "href":
+            return value if _SCHEME.match(value) else None  # a path would be one of this site
+        if name in ("width", "height"):
+            return value if _LENGTH.fullmatch(value) else None
+        if name in ("colspan", "rowspan", "span"):
+            return value if _SPAN.fullmatch(value) else None
+        return value
+
+    text = nh3.clean(
+        html,
+        tags=_TAGS,
+        clean_content_tags=_NOT_TEXT,
+        attributes=_ATTRIBUTES,
+        attribute_filter=choose,
+        url_schemes=_SCHEMES,
+        strip_comments=True,
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+    )
+    safe = Markup(_IMAGE_WITHOUT_ALT.sub('<img alt=""', text))  # noqa: S704  # what nh3 let through
+    return CleanHtml(safe, hidden)
+
+
+_BREAKS = {"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "table", "ul", "ol", "pre"}
+_BREAK = re.compile(rf"<(?:{'|'.join(sorted(_BREAKS))})\b[^>]*>", re.IGNORECASE)
+
+
+def to_text(html: str) -> str:
+    """What an HTML mail says, in plain text: to quote it, or for whoever prefers it."""
+    if is_too_deep(html):
+        return re.sub(r"<[^>]{0,1000}>", "", html)
+    spaced = _BREAK.sub(lambda match: "\n" + match[0], re.sub(r"\s+", " ", html))
+    bare = nh3.clean(spaced, tags=set(), clean_content_tags=_NOT_TEXT | {"head"}, strip_comments=True)
+    text = bare.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&")
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -1,0 +1,206 @@
+"""A message as a person reads it: who, to whom, when, what it says, what comes with it. Pure; every byte is hostile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from comgov.webmail import html
+from mail.message.addresses import parse_addresses
+from mail.message.header import decode, decode_bytes, first, showable, split_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mail.message import Part
+    from mail.message.header import Fields
+
+TEXT_LIMIT_BYTES = 512 * 1024
+"""Of one part that is shown; the rest can be downloaded."""
+
+_PEOPLE_LIMIT = 500
+_PARTS_SHOWN = 20
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone named in a header. name: the address again when none was given."""
+
+    name: str
+    address: str
+
+    @property
+    def written(self) -> str:
+        """As one writes it in a field of addresses."""
+        if not self.name or self.name == self.address:
+            return self.address
+        bare = re.sub(r'[\\"\r\n]', "", self.name)
+        return f'"{bare}" <{self.address}>' if re.search(r'[(),.:;<>@\[\]"]', bare) else f"{bare} <{self.address}>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """The header, decoded. sender: who sent it for the author, None when that is the author.
+
+    thread: Message-IDs of those before and this one, oldest first, for References.
+    """
+
+    subject: str
+    author: Person
+    sender: Person | None
+    to: Sequence[Person]
+    cc: Sequence[Person]
+    bcc: Sequence[Person]
+    reply_to: Sequence[Person]
+    message_id: str
+    thread: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """heads: its header. body: safe HTML. hidden_images: how many from elsewhere were left out.
+
+    files: what to download. has_html: there is a formatted form. is_cut: too long to be shown whole.
+    """
+
+    heads: Heads
+    body: Markup
+    hidden_images: int
+    files: Sequence[Part]
+    has_html: bool
+    is_cut: bool
+
+
+def heads(header: bytes) -> Heads:
+    """What a header says."""
+    fields = split_fields(header)
+    author = next(iter(_people(fields, b"from")), Person("", ""))
+    sender = next(iter(_people(fields, b"sender")), None)
+    message_id = _ids(first(fields, b"message-id"))[:1]
+    before = _ids(first(fields, b"references")) or _ids(first(fields, b"in-reply-to"))[:1]
+    return Heads(
+        subject=decode(first(fields, b"subject")),
+        author=author,
+        sender=sender if sender is not None and sender.address.casefold() != author.address.casefold() else None,
+        to=_people(fields, b"to"),
+        cc=_people(fields, b"cc"),
+        bcc=_people(fields, b"bcc"),
+        reply_to=_people(fields, b"reply-to"),
+        message_id="".join(message_id),
+        thread=" ".join([*before[-20:], *message_id]),
+    )
+
+
+def _people(fields: Fields, name: bytes) -> list[Person]:
+    found: list[Person] = []
+    for value in fields.get(name, ()):
+        for mailbox in parse_addresses(value)[: _PEOPLE_LIMIT - len(found)]:
+            if mailbox.host is None or mailbox.local is None:
+                continue
+            address = showable(f"{decode_bytes(mailbox.local, '')}@{decode_bytes(mailbox.host, '')}")[:320]
+            found.append(Person(decode(mailbox.name) or address, address))
+    return found
+
+
+def _ids(value: bytes) -> list[str]:
+    return re.findall(r"<[\x21-\x3b\x3d\x3f-\x7e]{1,250}>", value.decode("ascii", "replace"))
+
+
+def shown_parts(parts: Sequence[Part], *, as_text: bool) -> list[Part]:
+    """The leaves one reads, in order; of the two forms of one text, the formatted one unless `as_text`.
+
+    Plain text directly followed by HTML is taken for the same text twice (RFC 2046 §5.1.4).
+    """
+    leaves = [part for part in parts if not part.is_attachment]
+    found: list[Part] = []
+    for index, part in enumerate(leaves[: 2 * _PARTS_SHOWN]):
+        after = leaves[index + 1].type if index + 1 < len(leaves) else ""
+        before = leaves[index - 1].type if index else ""
+        is_plain_twin = part.type == "text/plain" and after == "text/html"
+        is_html_twin = part.type == "text/html" and before == "text/plain"
+        if not (is_html_twin if as_text else is_plain_twin):
+            found.append(part)
+    return found[:_PARTS_SHOWN]
+
+
+def inline_images(parts: Sequence[Part], base: str) -> dict[str, str]:
+    """Path by Content-ID of the images that a message shows within its text. base: path of its parts."""
+    return {part.content_id: f"{base}/{part.number}" for part in parts if part.content_id and part.type in _IMAGES}
+
+
+def is_safe_image(part: Part) -> bool:
+    """Whether a browser may show it as it is: a picture made of points, which holds no script."""
+    return part.type in _IMAGES
+
+
+def compose(
+    header: bytes,
+    parts: Sequence[Part],
+    texts: Mapping[str, bytes],
+    *,
+    images: Mapping[str, str],
+    as_text: bool,
+    remote_images: bool,
+) -> Letter:
+    """Put together what is shown.
+
+    texts: decoded bytes of each of `shown_parts` by number, at most TEXT_LIMIT_BYTES and one. images: see `html.clean`.
+    """
+    pieces: list[Markup] = []
+    hidden, is_cut = 0, False
+    for part in shown_parts(parts, as_text=as_text):
+        raw = texts.get(part.number, b"")
+        is_cut = is_cut or len(raw) > TEXT_LIMIT_BYTES
+        text = showable(decode_bytes(raw[:TEXT_LIMIT_BYTES], part.charset))
+        if part.type == "text/html" and not as_text and not html.is_too_deep(text):
+            cleaned = html.clean(text, images, remote_images=remote_images)
+            hidden += cleaned.hidden_images
+            pieces.append(Markup('<div class="letter">{}</div>').format(cleaned.text))
+        else:
+            pieces.append(plain(html.to_text(text) if part.type == "text/html" else text))
+    used = {part.number for part in parts if part.content_id and f"{images.get(part.content_id)}" in "".join(pieces)}
+    return Letter(
+        heads=heads(header),
+        body=Markup("").join(pieces),
+        hidden_images=hidden,
+        files=[part for part in parts if part.is_attachment and part.number not in used],
+        has_html=any(part.type == "text/html" and not part.is_attachment for part in parts),
+        is_cut=is_cut,
+    )
+
+
+_LINK = re.compile(r"\b(?:https?://[^\s<>\"'`\u00a0]{1,2000}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})")
+_TRAILING = ".,;:!?)]}»"
+
+
+def plain(text: str) -> Markup:
+    """Plain text as HTML: its lines kept, its addresses made links, what it quotes folded away at its end."""
+    lines = text.replace("\r\n", "\n").rstrip().split("\n")
+    end = len(lines)
+    while end and (lines[end - 1].startswith(">") or not lines[end - 1].strip()):
+        end -= 1
+    said, quote = "\n".join(lines[:end]).rstrip(), "\n".join(lines[end:]).strip("\n")
+    if quote.count("\n") < 2 or not said:
+        return Markup('<div class="letter text">{}</div>').format(_linked(text.strip("\r\n")))
+    return Markup(
+        '<div class="letter text">{}</div><details class="quote"><summary></summary>'
+        '<div class="letter text">{}</div></details>'
+    ).format(_linked(said), _linked(quote))
+
+
+def _linked(text: str) -> Markup:
+    pieces: list[Markup] = []
+    at = 0
+    for found in _LINK.finditer(text):
+        target = found[0].rstrip(_TRAILING)
+        pieces.append(escape(text[at : found.start()]))
+        href = target if target.startswith("http") else f"/mail/write?to={target}"
+        link = Markup('<a href="{}" rel="noopener noreferrer nofollow"{}>{}</a>')
+        pieces.append(link.format(href, Markup(' target="_blank"') if target.startswith("http") else "", target))
+        at = found.start() + len(target)
+    pieces.append(escape(text[at:]))
+    return Markup("").join(pieces)
