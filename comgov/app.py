@@ -60,8 +60,8 @@ FEATURES: tuple[Feature, ...] = (
     registers.feature,
     webmail.feature,
     files.feature,
-    administration.feature,
     dossiers.feature,
+    administration.feature,
 )
 
 _MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")

@@ -46,9 +46,14 @@ async def report(platform: Platform, period: Period, chosen: Sequence[Institutio
     only = chosen[0].id if len(chosen) == 1 else None
     async with platform.db.connection() as connection:
         accounts = await store.accounts(connection, only)
+        numbers = await store.numbers(connection, period.since, period.until)
     sources = (
         {one.id: Figures(quota_bytes=one.quota_bytes) for one in chosen},
         {institution_id: Figures(people=of.people, posts=of.posts) for institution_id, of in accounts.items()},
+        {
+            institution_id: Figures(dossiers_sent=of.departures, dossiers_received=of.arrivals)
+            for institution_id, of in numbers.items()
+        },
         await _mailboxes(platform, accounts),
         await _traffic(platform, period, {one.domain: one.id for one in chosen}),
         await _files(platform, only),

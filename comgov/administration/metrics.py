@@ -98,3 +98,10 @@ def _of_institutions(report: Report) -> Iterable[Metric]:
                 value = getattr(usage.figures, f"mail_{direction}{suffix}")
                 counter.add_metric([usage.institution.code, direction], value)
         yield counter
+    dossiers = CounterMetricFamily(
+        "comgov_dossiers", "Dossiers numbered in the registers since midnight UTC.", labels=["institution", "direction"]
+    )
+    for usage in report.usages:
+        dossiers.add_metric([usage.institution.code, "out"], usage.figures.dossiers_sent)
+        dossiers.add_metric([usage.institution.code, "in"], usage.figures.dossiers_received)
+    yield dossiers

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from comgov.db import Connection
 
 
@@ -31,6 +33,29 @@ async def accounts(connection: Connection, institution_id: int | None) -> Mappin
     return {
         row["institution_id"]: Accounts(people=row["people"], posts=row["posts"], ids=tuple(row["ids"]))
         for row in await connection.fetch(ACCOUNTS, institution_id)
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """How many departure and arrival numbers were given."""
+
+    departures: int
+    arrivals: int
+
+
+NUMBERS = """
+SELECT institution_id, count(*) FILTER (WHERE direction = 'D') AS departures,
+       count(*) FILTER (WHERE direction = 'A') AS arrivals
+FROM comgov.register_entry WHERE direction IS NOT NULL AND at >= $1 AND at < $2 GROUP BY institution_id
+"""
+
+
+async def numbers(connection: Connection, since: datetime, until: datetime) -> Mapping[int, Numbers]:
+    """What each register gave from `since` up to, not including, `until`; those that gave none are absent."""
+    return {
+        row["institution_id"]: Numbers(departures=row["departures"], arrivals=row["arrivals"])
+        for row in await connection.fetch(NUMBERS, since, until)
     }
 
 

@@ -10,8 +10,10 @@ import pytest
 from comgov.actor import Role, console
 from comgov.files.actions.spaces import doors
 from comgov.files.actions.upload import upload
-from comgov.institutions.actions import add
+from comgov.institutions.actions import add, get
 from comgov.people.actions import actor_of, add_person, add_post, disable_person
+from comgov.registers.actions import append_numbered, lock
+from comgov.registers.model import Direction
 from mail.address import Address
 from mail.directory import Identity
 from mail.envelope import Client, Envelope, Origin
@@ -54,6 +56,16 @@ class Government:
             sender=Address.parse(sender), recipients=tuple(Address.parse(recipient) for recipient in recipients)
         )
         await self.platform.relay.accept(envelope, content, client)
+
+    async def number(self, code: str, direction: Direction, count: int = 1) -> None:
+        """Entries with a number in the register of an institution."""
+        institution = await get(self.platform, code)
+        for _ in range(count):
+            async with self.platform.db.transaction() as connection:
+                register = await lock(connection, institution)
+                await append_numbered(
+                    connection, register, direction, lambda number: str(number).encode(), at=self.platform.clock()
+                )
 
     async def upload(self, actor: Actor, name: str, content: bytes) -> None:
         """A file in a person's own space."""

@@ -24,6 +24,7 @@ from comgov.administration.model import (
 from comgov.errors import Forbidden, Invalid, NotFound, Unavailable
 from comgov.files.actions.spaces import doors
 from comgov.institutions.actions import get
+from comgov.registers.model import Direction
 
 if TYPE_CHECKING:
     from .conftest import Government
@@ -128,6 +129,20 @@ async def test_who_sees_whose_figures(government: Government) -> None:
             await refused
     with pytest.raises(NotFound):
         await usage(platform, government.admin, NOVEMBER, "nowhere")
+
+
+async def test_dossiers_are_counted_by_their_numbers_in_the_registers(government: Government, clock) -> None:
+    await government.number("sante", Direction.DEPARTURE, 3)
+    await government.number("sante", Direction.ARRIVAL)
+    clock.advance(timedelta(days=8))
+    await government.number("sante", Direction.DEPARTURE)
+    await government.number("setic", Direction.ARRIVAL, 2)
+    november = [found.figures for found in (await usage(government.platform, government.admin, NOVEMBER)).usages]
+    december = (await usage(government.platform, government.admin, month_of(clock()))).total
+    assert [(one.dossiers_sent, one.dossiers_received) for one in november] == [(3, 1), (0, 0)]
+    assert (december.dossiers_sent, december.dossiers_received) == (1, 2)
+    text = (await scrape(government.platform)).decode()
+    assert 'comgov_dossiers_total{direction="in",institution="setic"} 2.0' in text.splitlines()
 
 
 async def test_when_the_database_is_down_it_is_said(government: Government) -> None:
