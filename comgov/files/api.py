@@ -221,7 +221,7 @@ _PATH = r"/api/files/{space:[^/]{1,64}}/{path:.*}"
 routes = [
     http.post("/api/files/links", create_link),
     http.post(r"/api/files/links/{link_id:\d{1,18}}/revoke", revoke_link),
-    http.put(_PATH, put),
+    http.put(_PATH, put, expect_handler=transfer.expect),
     http.get(_PATH, get),
     http.delete(_PATH, delete),
 ]

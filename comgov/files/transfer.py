@@ -27,8 +27,18 @@ if TYPE_CHECKING:
 
 _SENDFILE_BYTES = 1 << 20  # below, opening and handing to the kernel costs more than it saves
 
+_CONTINUE = "100-continue"
 _CUT = N_("The file did not arrive whole. Nothing of it was kept; send it again.")
-_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # styles: of the page a browser puts round an image
+
+
+async def expect(request: http.Request) -> None:
+    """Let `Expect: 100-continue` wait until the body is wanted (RFC 9110 §10.1.1): `body` answers it.
+
+    A file that cannot be taken is then refused before it crosses a slow line.
+    """
+    if request.headers.get(hdrs.EXPECT, "").lower() != _CONTINUE:
+        raise http.HTTPExpectationFailed
 
 
 async def body(request: http.Request) -> AsyncIterator[bytes]:
@@ -37,6 +47,9 @@ async def body(request: http.Request) -> AsyncIterator[bytes]:
     Only silence has a limit, not the whole: 1 GB takes an hour on a line of 2.5 Mbit/s.
     """
     patience = request.app[PLATFORM].config(Config).idle_timeout.total_seconds()
+    if request.headers.get(hdrs.EXPECT, "").lower() == _CONTINUE:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # it is no part of the response
     try:
         while True:
             async with asyncio.timeout(patience):

@@ -9,13 +9,16 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
+from comgov import web
 from comgov.files import blobs
 from comgov.files.actions.spaces import quota, set_quota
 from comgov.files.representation import digest_header
+from comgov.people.web import visitors
 
-from .conftest import basic
+from .conftest import FEATURES, basic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -251,6 +254,46 @@ async def test_beyond_the_quota_507_before_the_bytes(
     sent = await client.put("/api/files/me/sans fin.bin", data=endless(), headers=basic(claire))
     assert sent.status == 507
     assert (await quota(disk_platform, claire, own.id)).space_used_bytes == 1000
+
+
+async def converse(client: Client, actor: Actor, path: str, length: int, body: bytes) -> tuple[bytes, bytes]:
+    """Ask before sending; gives the first line that comes back, and the next if the body was wanted."""
+    assert client.port is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n"
+    writer.write(f"{head}Authorization: {basic(actor)['Authorization']}\r\n\r\n".encode())
+    try:
+        async with asyncio.timeout(5):
+            first = await reader.readline()
+            if not first.startswith(b"HTTP/1.1 100"):
+                return first, b""
+            await reader.readline()
+            writer.write(body)
+            return first, await reader.readline()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_whoever_asks_first_is_refused_before_sending(
+    client: Client, claire: Actor, jean: Actor, disk_platform: Platform, own: Space
+) -> None:
+    await set_quota(disk_platform, jean, own.id, 1000)
+    first, _ = await converse(client, claire, "/api/files/me/gros.bin", 1001, b"")
+    assert first.startswith(b"HTTP/1.1 507")
+    first, _ = await converse(client, claire, "/api/files/me/nothing/a.bin", 10, b"")
+    assert first.startswith(b"HTTP/1.1 404")
+    first, then = await converse(client, claire, "/api/files/me/juste.bin", 4, b"four")
+    assert (first[:12], then[:12]) == (b"HTTP/1.1 100", b"HTTP/1.1 201")
+
+
+async def test_a_store_elsewhere_is_streamed(platform: Platform, site: web.Site, claire: Actor) -> None:
+    app = web.application(platform, FEATURES, site=site, visitors=visitors)
+    async with TestClient(TestServer(app), headers=basic(claire)) as client:
+        await client.put("/api/files/me/a.bin", data=io.BytesIO(LARGE))
+        assert await (await client.get("/api/files/me/a.bin")).read() == LARGE
+        part = await client.get("/api/files/me/a.bin", headers={"Range": "bytes=1000000-2999999"})
+        assert (part.status, await part.read()) == (206, LARGE[1_000_000:3_000_000])
 
 
 async def test_an_encoded_body_is_not_taken_for_the_file(client: Client, claire: Actor) -> None:
