@@ -58,7 +58,8 @@ _PAGE = 500
 async def establish(platform: Platform, actor: Actor) -> Issued:
     """The root, with the time-stamp authority and the authority of servers below it; made when they are not there yet.
 
-    To be called before a node serves. Makes the passphrase file when there are no keys yet.
+    To be called before a node serves; revocation lists that grew old while it was off are signed anew.
+    Makes the passphrase file when there are no keys yet.
     Raises Forbidden, and Unavailable when there are keys and the passphrase file is missing or another one.
     """
     must_administer_the_platform(actor)
@@ -70,6 +71,7 @@ async def establish(platform: Platform, actor: Actor) -> Issued:
             await journal.record(connection, actor, "establish", "authority", root.id, serial_number=root.serial_number)
         await _ensure_time_stamp(platform, connection, root)
         await _ensure_platform_authority(platform, connection, root)
+    await publish_crls(platform)
     await publish_directory(platform)
     return root
 
@@ -341,8 +343,6 @@ async def publish_crls(platform: Platform, *, older_than: timedelta = _REPUBLISH
     published = 0
     for authority in authorities:
         published += await _republish(platform, authority, older_than)
-    if published:
-        await publish_directory(platform)
     return published
 
 

@@ -93,7 +93,9 @@ def publish(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> No
     """Sign new revocation lists now, and write the files that others verify with."""
 
     async def run(platform: Platform) -> int:
-        return await actions.publish_crls(platform, older_than=actions.AT_ONCE)
+        count = await actions.publish_crls(platform, older_than=actions.AT_ONCE)
+        await actions.publish_directory(platform)
+        return count
 
     typer.echo(f"{on_platform(context, config, run)} revocation lists published.")
 

@@ -24,10 +24,9 @@ async def enrol(platform: Platform) -> int:
 
 
 async def keep_up(platform: Platform) -> None:
-    """Renew what ends soon, then publish today's revocation lists."""
+    """Renew what ends soon; sign today's revocation lists."""
     await actions.establish(platform, console("renewal"))
     await actions.renew(platform)
-    await actions.publish_crls(platform)
 
 
 jobs = [

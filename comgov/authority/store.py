@@ -238,14 +238,12 @@ async def published(connection: Connection) -> list[Published]:
     return [Published(**dict(row)) for row in await connection.fetch(PUBLISHED)]
 
 
-PUBLISHED_FOR = f"""{_PUBLISHED}
-AND (issuer.purpose = 'root' OR issuer.institution_id = ANY($1)) ORDER BY issuer.id
-"""
+PUBLISHED_FOR = f"{_PUBLISHED} AND coalesce(issuer.institution_id, 0) = ANY($1) ORDER BY issuer.id"
 
 
 async def published_for(connection: Connection, institution_ids: Sequence[int]) -> list[Published]:
-    """The root's list in force, and those of these institutions."""
-    return [Published(**dict(row)) for row in await connection.fetch(PUBLISHED_FOR, institution_ids)]
+    """The platform's lists in force, the root's first, and those of these institutions."""
+    return [Published(**dict(row)) for row in await connection.fetch(PUBLISHED_FOR, [0, *institution_ids])]
 
 
 PUBLISHED_BY = f"{_PUBLISHED} AND issuer.id = $1"

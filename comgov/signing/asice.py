@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from comgov.signing.trust import Trust
 
 MAX_BORDEREAU_BYTES = 1 << 20
+MAX_KEPT_BYTES = 32 << 20
+"""Bordereau, manifests and signatures together: what a verification holds in memory."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -48,6 +50,7 @@ class _Collector:
     directory: Path | None = None
     members: list[Member] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)
+    kept_bytes: int = 0
     _keeping: bytearray | None = None
     _file: BinaryIO | None = None
 
@@ -55,7 +58,12 @@ class _Collector:
         limit = _limit(name)
         if size_bytes > limit:
             raise Malformed(N_("{name} is larger than {limit} bytes."), name=name, limit=limit)
-        self._keeping = bytearray() if limit < MAX_CONTAINER_BYTES else None
+        self._keeping = None
+        if limit < MAX_CONTAINER_BYTES:
+            self._keeping = bytearray()
+            self.kept_bytes += size_bytes
+        if self.kept_bytes > MAX_KEPT_BYTES:
+            raise Malformed(N_("The container's manifests and signatures exceed {limit} bytes."), limit=MAX_KEPT_BYTES)
         if self.directory is not None:
             path = self.directory / name
             path.parent.mkdir(exist_ok=True)

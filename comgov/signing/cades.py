@@ -87,7 +87,7 @@ def _sign(
             cms.attribute(oids.CONTENT_TYPE, oids.DATA),
             cms.attribute(oids.MESSAGE_DIGEST, hashlib.sha256(content).digest()),
             cms.attribute(oids.SIGNING_TIME, cms.time(at)),
-            cms.attribute(oids.SIGNING_CERTIFICATE_V2, cms.signing_certificate_v2(credential.certificate)),
+            cms.signing_certificate_v2(credential.certificate),
             cms.attribute(oids.COMMITMENT_TYPE, CommitmentTypeIndication(commitment_type_id=_COMMITMENTS[commitment])),
         ],
         certificates=credential.chain,

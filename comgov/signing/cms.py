@@ -7,6 +7,7 @@ profile does not parse, which leaves nothing to negotiate and nothing to downgra
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cryptography import x509
@@ -215,7 +216,7 @@ def _check_readable(signed: SignedData) -> None:
             _check_bit_string(certificate.public_bytes(Encoding.DER), certificate.signature)
         for crl in crls_of(signed):
             _ = crl.issuer, crl.next_update_utc, [extension.critical for extension in crl.extensions]
-            _ = [(line.serial_number, line.revocation_date_utc) for line in crl]
+            _ = [(line.serial_number, line.revocation_date_utc, line.extensions) for line in crl]
             _check_bit_string(crl.public_bytes(Encoding.DER), crl.signature)
     except UNREADABLE as error:
         raise Malformed(
@@ -307,9 +308,11 @@ class SigningCertificateV2:
     certs: list[EssCertIdV2]
 
 
-def signing_certificate_v2(certificate: x509.Certificate) -> SigningCertificateV2:
-    """The binding to that certificate."""
-    return SigningCertificateV2(certs=[EssCertIdV2(cert_hash=certificate.fingerprint(hashes.SHA256()))])
+@lru_cache(maxsize=1024)
+def signing_certificate_v2(certificate: x509.Certificate) -> Attribute:
+    """The attribute that binds to that certificate; remembered, since a seal signs often."""
+    digest = certificate.fingerprint(hashes.SHA256())
+    return attribute(oids.SIGNING_CERTIFICATE_V2, SigningCertificateV2(certs=[EssCertIdV2(cert_hash=digest)]))
 
 
 def is_bound_to(attributes: Attributes, certificate: x509.Certificate) -> bool:

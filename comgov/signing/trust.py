@@ -119,10 +119,13 @@ def check_revocation(
     issuer: x509.Certificate,
     crls: Iterable[x509.CertificateRevocationList],
     at: datetime,
+    *,
+    is_clock: bool = False,
 ) -> list[Reason]:
     """Whether the certificate was revoked at `at`, by its issuer's lists (RFC 5280 §6.3).
 
     A list speaks for `at` when it was current then, or was made later: later lists know more. Without any, TRY_LATER.
+    is_clock: `at` is the certificate's own word. Whoever stole its key can date backwards: NO_POE, whenever it was.
     """
     speaking = [crl for crl in crls if _speaks_for(crl, issuer, at)]
     if not speaking:
@@ -145,7 +148,23 @@ def check_revocation(
                     revoked=line.revocation_date_utc,
                 )
             ]
+        if line is not None and is_clock and _is_stolen(line):
+            return [
+                reason(
+                    Indication.NO_POE,
+                    N_("The key of {name} was stolen: what it says about time proves nothing any more."),
+                    name=common_name(certificate),
+                )
+            ]
     return []
+
+
+def _is_stolen(line: x509.RevokedCertificate) -> bool:
+    try:
+        why = line.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return False
+    return why in (x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise)
 
 
 def is_revocation_list_of(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:

@@ -175,7 +175,7 @@ class Authority:
                 cms.attribute(oids.CONTENT_TYPE, oids.TST_INFO),
                 cms.attribute(oids.MESSAGE_DIGEST, hashlib.sha256(content).digest()),
                 cms.attribute(oids.SIGNING_TIME, cms.time(at)),
-                cms.attribute(oids.SIGNING_CERTIFICATE_V2, cms.signing_certificate_v2(certificate)),
+                cms.signing_certificate_v2(certificate),
             ],
             certificates=[certificate] if with_certificate else [],
         )
@@ -255,7 +255,7 @@ def _check(token: Token, sha256: bytes, pinned: Trust, crls: Sequence[x509.Certi
         *_check_imprint(token.info, sha256),
         *_check_signature(token, certificate),
         *trust.check_time_stamp_chain(certificate, pinned, token.at),
-        *trust.check_revocation(certificate, pinned.root, [*pinned.crls, *crls], token.at),
+        *trust.check_revocation(certificate, pinned.root, [*pinned.crls, *crls], token.at, is_clock=True),
     ]
 
 

@@ -256,6 +256,14 @@ async def test_lists_that_ran_out_stop_sealing_until_new_ones_are_published(
     assert await authority.seal(established, sante.id, CONTENT, Commitment.ORIGIN)
 
 
+async def test_a_server_that_was_off_for_weeks_can_seal_once_it_starts(
+    established: Platform, sante: Institution, clock: SetClock
+) -> None:
+    clock.advance(3 * CRL_LIFETIME)
+    await authority.establish(another_process(established), CONSOLE)
+    assert await authority.seal(established, sante.id, CONTENT, Commitment.ORIGIN)
+
+
 async def test_a_clock_that_went_back_stops_sealing(established: Platform, sante: Institution, clock: SetClock) -> None:
     clock.advance(timedelta(days=1))
     await authority.publish_crls(established)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import subprocess
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +101,26 @@ async def test_a_container_in_chunks_is_verified_as_it_arrives(world: World) -> 
     assert isinstance(await asice.verify_stream(chunks(), world.trust), Valid)
 
 
+async def test_a_large_piece_is_never_whole_in_memory(world: World) -> None:
+    """64 MiB written and verified at once, chunk by chunk."""
+    chunk, count = bytes(1 << 20), 64
+    meter = container.Meter()
+    for _ in range(count):
+        meter.update(chunk)
+
+    async def content() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield chunk
+
+    parts, signature = await built(world, Part(member=meter.member("grand.bin"), open=content))
+    tracemalloc.start()
+    verdict = await asice.verify_stream(container.stream([*parts, signature]), world.trust)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(verdict, Valid)
+    assert peak_bytes < 4 << 20
+
+
 async def test_a_foreign_container_is_invalid(world: World, stranger: World) -> None:
     assert "was not issued by" in why(verify(await sealed(stranger, PIECES), world.trust))
 
@@ -170,6 +191,12 @@ async def test_an_oversize_manifest_is_refused_before_it_is_read(world: World) -
     huge = part(manifest.manifest_name(1), b" " * (manifest.MAX_MANIFEST_BYTES + 1))
     raw = await joined([part("bordereau.json", b"{}"), huge])
     assert "is larger than 1048576 bytes" in why(verify(raw, world.trust))
+
+
+async def test_manifests_and_signatures_have_a_limit_together(world: World) -> None:
+    """Each within its own limit; a thousand of them would fill the memory."""
+    huge = [part(manifest.signature_name(number), bytes(4 << 20)) for number in range(1, 10)]
+    assert "exceed 33554432 bytes" in why(verify(await joined([part("bordereau.json", b"{}"), *huge]), world.trust))
 
 
 HEAD = f'<asic:ASiCManifest xmlns:asic="{manifest.ASIC}" xmlns:ds="{manifest.DSIG}">'

@@ -159,6 +159,20 @@ def test_a_revoked_authority_is_invalid(world: World, who: str) -> None:
     assert indications(verdict) == {Indication.REVOKED}
 
 
+@pytest.mark.parametrize(
+    ("why", "expected"), [(RevocationReason.SUPERSEDED, Valid), (RevocationReason.KEY_COMPROMISE, Indeterminate)]
+)
+def test_a_time_stamp_made_before_its_key_was_stolen_proves_nothing(
+    world: World, why: RevocationReason, expected: type[Verdict]
+) -> None:
+    """Whoever has the key dates as they please; a certificate that was only replaced stays good for its past."""
+    later = NOW + timedelta(days=1)
+    line = Revoked(serial_number=world.stamper.credential.certificate.serial_number, at=later, reason=why)
+    roots = certificates.revocation_list(world.root, [line], number=2, now=later)
+    pinned = Trust(root=world.root.certificate, crls=(roots,))
+    assert isinstance(cades.verify(world.sign(CONTENT), CONTENT, pinned), expected)
+
+
 def test_an_expired_seal_is_invalid(world: World) -> None:
     then = NOW - certificates.SEAL_LIFETIME - timedelta(days=1)
     expired = world.with_seal(lambda issuer, key: certificates.seal(issuer, key, SANTE, now=then))
