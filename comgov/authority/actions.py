@@ -30,6 +30,7 @@ from comgov.authority.model import (
     check_lists,
     needs_renewal,
 )
+from comgov.authority.publication import Bundle
 from comgov.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from comgov.institutions.model import must_administer_the_platform
 from comgov.language import N_
@@ -404,16 +405,29 @@ async def _issue_tls(platform: Platform, connection: Connection, names: list[str
 
 
 async def trust(platform: Platform, *institution_ids: int) -> Trust:
-    """The root and the revocation lists in force: of those institutions, or of all when none is named.
-
-    Name the signers when you verify: a country has 3,000 lists.
-    """
+    """The root and the revocation lists in force: of those institutions, or of all when none is named."""
+    if not institution_ids:
+        found = (await bundle(platform)).trust
+        assert found is not None
+        return found
     async with platform.db.connection() as connection:
         root = await _established(connection)
-        lists = await (
-            store.published_for(connection, institution_ids) if institution_ids else store.published(connection)
-        )
+        lists = await store.published_for(connection, institution_ids)
     return Trust(root=root.certificate, crls=tuple(one.crl for one in lists))
+
+
+async def bundle(platform: Platform) -> Bundle:
+    """The root and every list in force, as this process holds them: read again only when another list came."""
+    held = platform.own(Bundle, Bundle)
+    async with platform.db.connection() as connection:
+        count = await store.published_count(connection)
+        if count == held.count:
+            return held
+        root, lists = await _established(connection), await store.published(connection)
+    fresh = await asyncio.to_thread(publication.gather, count, root.certificate, lists)
+    if held.count < fresh.count:
+        held.count, held.trust, held.pem = fresh.count, fresh.trust, fresh.pem
+    return fresh
 
 
 async def published_crl(platform: Platform, name: str) -> Published:

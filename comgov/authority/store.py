@@ -197,12 +197,22 @@ async def next_crl_number(connection: Connection, issuer_id: int) -> int:
     return number
 
 
+COUNT_PUBLISHED = "UPDATE comgov.keyring SET published = published + 1"
 ADD_CRL = "INSERT INTO comgov.crl (issuer_id, number, der, this_update) VALUES ($1, $2, $3, $4)"
 
 
 async def add_crl(connection: Connection, issuer_id: int, number: int, crl: x509.CertificateRevocationList) -> None:
     """Keep a list; it is in force from now on."""
     await connection.execute(ADD_CRL, issuer_id, number, crl.public_bytes(Encoding.DER), crl.last_update_utc)
+    await connection.execute(COUNT_PUBLISHED)
+
+
+PUBLISHED_COUNT = "SELECT published FROM comgov.keyring"
+
+
+async def published_count(connection: Connection) -> int:
+    """How many lists ever came into force; 0 before the first."""
+    return await connection.fetchval(PUBLISHED_COUNT) or 0
 
 
 @dataclass(frozen=True, kw_only=True)

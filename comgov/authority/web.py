@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from aiohttp import hdrs, web
 
-from comgov.authority import actions, publication
+from comgov.authority import actions
 from comgov.errors import Invalid, TooLarge
 from comgov.feature import PLATFORM
 from comgov.language import N_
@@ -17,14 +18,13 @@ _PEM_TYPE, _CRL_TYPE = "application/x-pem-file", "application/pkix-crl"
 
 async def show_root(request: web.Request) -> web.Response:
     """The certificate to pin, PEM."""
-    platform = request.app[PLATFORM]
-    trust = await actions.trust(platform, 0)
-    return _file(request, publication.bundle(trust.root, []), _PEM_TYPE)
+    found = await actions.trust(request.app[PLATFORM])
+    return _file(request, replace(found, crls=()).pem(), _PEM_TYPE)
 
 
 async def show_bundle(request: web.Request) -> web.Response:
     """The root and every revocation list in force, PEM: the `-CAfile` of openssl."""
-    return _file(request, (await actions.trust(request.app[PLATFORM])).pem(), _PEM_TYPE)
+    return _file(request, (await actions.bundle(request.app[PLATFORM])).pem, _PEM_TYPE)
 
 
 async def show_crl(request: web.Request) -> web.Response:

@@ -254,13 +254,12 @@ def _check_lists(read: _Read, pinned: Trust) -> list[Reason]:
 
 
 def _check_chain(read: _Read, pinned: Trust, at: datetime) -> list[Reason]:
-    crls = [*pinned.crls, *read.crls]
     found = trust.check_signature_chain(read.certificate, read.authority, pinned, at)
     if found:
         return found  # lists of an authority that is not ours would prove nothing
     return [
-        *trust.check_revocation(read.certificate, read.authority, crls, at),
-        *trust.check_revocation(read.authority, pinned.root, crls, at),
+        *trust.check_revocation(read.certificate, read.authority, [*pinned.lists_of(read.authority), *read.crls], at),
+        *trust.check_revocation(read.authority, pinned.root, [*pinned.lists_of(pinned.root), *read.crls], at),
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -25,7 +25,7 @@ from comgov.signing.errors import Malformed
 from comgov.signing.verdict import Indication, Reason, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_BUNDLE_BYTES = 64 << 20
 """A root with the revocation lists of a whole country: 3,000 institutions make about 2 MB."""
@@ -56,6 +56,7 @@ class Trust:
         try:
             roots = x509.load_pem_x509_certificates(bundle) if _PEM_CERTIFICATE in bundle else []
             crls = tuple(x509.load_pem_x509_crl(block) for block in _pem_crls(bundle))
+            _ = [(crl.issuer, list(crl.extensions)) for crl in crls]
         except cms.UNREADABLE as error:
             raise Malformed(N_("The trust file is not readable PEM."), reason=str(error)) from error
         if len(roots) != 1 or not _is_issued_by(roots[0], roots[0]):
@@ -67,9 +68,20 @@ class Trust:
         encoding = serialization.Encoding.PEM
         return b"".join([self.root.public_bytes(encoding), *(crl.public_bytes(encoding) for crl in self.crls)])
 
-    def with_crls(self, crls: Iterable[x509.CertificateRevocationList]) -> Trust:
-        """The same root with more revocation lists."""
-        return Trust(root=self.root, crls=(*self.crls, *crls))
+    def lists_of(self, issuer: x509.Certificate) -> Sequence[x509.CertificateRevocationList]:
+        """The revocation lists that bear that authority's name; whether it signed them is not checked yet."""
+        return self._by_issuer.get(issuer.subject.public_bytes(), ())
+
+    def index(self) -> None:
+        """Prepare `lists_of` now rather than at its first use: some 10 µs a list."""
+        _ = self._by_issuer
+
+    @cached_property
+    def _by_issuer(self) -> Mapping[bytes, list[x509.CertificateRevocationList]]:
+        found: dict[bytes, list[x509.CertificateRevocationList]] = {}
+        for crl in self.crls:
+            found.setdefault(crl.issuer.public_bytes(), []).append(crl)
+        return found
 
 
 def _pem_crls(bundle: bytes) -> list[bytes]:

@@ -255,7 +255,9 @@ def _check(token: Token, sha256: bytes, pinned: Trust, crls: Sequence[x509.Certi
         *_check_imprint(token.info, sha256),
         *_check_signature(token, certificate),
         *trust.check_time_stamp_chain(certificate, pinned, token.at),
-        *trust.check_revocation(certificate, pinned.root, [*pinned.crls, *crls], token.at, is_clock=True),
+        *trust.check_revocation(
+            certificate, pinned.root, [*pinned.lists_of(pinned.root), *crls], token.at, is_clock=True
+        ),
     ]
 
 

@@ -197,6 +197,19 @@ async def test_revoking_twice_keeps_what_was_written_first(
     assert await authority.revoke(established, CONSOLE, serial_number, RevocationReason.UNSPECIFIED) == first
 
 
+async def test_what_a_process_holds_is_read_again_once_another_list_came(
+    established: Platform, sante: Institution
+) -> None:
+    other = another_process(established)
+    held = await authority.trust(other)
+    assert await authority.trust(other) is held
+    serial_number = (await seal_of(established, sante)).serial_number
+    await authority.revoke(established, CONSOLE, serial_number, RevocationReason.SUPERSEDED)
+    fresh = await authority.trust(other)
+    assert [len(crl) for crl in fresh.crls] == [0, 0, 1]
+    assert (await actions.bundle(other)).pem == fresh.pem()
+
+
 async def test_every_revocation_list_is_kept_and_numbered(established: Platform, sante: Institution) -> None:
     serial_number = (await seal_of(established, sante)).serial_number
     await authority.revoke(established, CONSOLE, serial_number, RevocationReason.SUPERSEDED)
