@@ -16,9 +16,9 @@ import aiosmtplib
 from comgov.demo.clients import Api, Clients, RefusedError, connect, sha256
 from comgov.demo.expectation import expect
 from comgov.demo.government import full
+from comgov.demo.messages import compose, find_mail
 from comgov.demo.papers import seal, until_received
 from comgov.demo.process import DemoProcess
-from comgov.demo.tour import compose, find_mail
 
 _LOST_CONNECTION = (aiohttp.ClientError, aiosmtplib.SMTPException, OSError, TimeoutError, RefusedError)
 

@@ -45,7 +45,7 @@ async def a_sealed_dossier_is_registered_and_verifies(clients: Clients) -> None:
     sealed = (await grace.request("GET", f"/api/dossiers/{sent['message']}/container")).body
     bundle = (await aline.request("GET", f"/api/dossiers/{sent['message']}/receipts.zip")).body
     await _verify_with_openssl(clients, sealed, receipts)
-    await _verify_with_comgov(clients, sealed, bundle)
+    await _verify_withadminister(clients, sealed, bundle)
 
 
 async def forgeries_are_refused_with_evidence(clients: Clients) -> None:
@@ -62,7 +62,7 @@ async def forgeries_are_refused_with_evidence(clients: Clients) -> None:
         await _expect_refusal(clients, sealed, "a container whose seal was revoked")
         await seal(clients, expect=409)
     finally:
-        await _comgov(clients, "authority", "enrol", "sante")
+        await administer(clients, "authority", "enrol", "sante")
     await until_received(clients, (await seal(clients))["message"])
 
 
@@ -130,12 +130,12 @@ async def _forged(clients: Clients, sealed: bytes) -> bytes:
 
 
 async def _revoke_seal(clients: Clients, since: datetime) -> None:
-    listed = await _comgov(clients, "authority", "show", "--institution", "sante")
+    listed = await administer(clients, "authority", "show", "--institution", "sante")
     seals = [line.split() for line in listed.splitlines() if line.startswith("seal ") and " good until " in line]
-    await _comgov(clients, "authority", "revoke", seals[-1][-1], "--since", since.isoformat())
+    await administer(clients, "authority", "revoke", seals[-1][-1], "--since", since.isoformat())
 
 
-async def _verify_with_comgov(clients: Clients, sealed: bytes, bundle: bytes) -> None:
+async def _verify_withadminister(clients: Clients, sealed: bytes, bundle: bytes) -> None:
     with tempfile.TemporaryDirectory() as made:
         file, receipts = Path(made) / "sealed.asice", Path(made) / "receipts.zip"
         file.write_bytes(sealed)
@@ -191,7 +191,7 @@ async def _openssl_time_stamp(clients: Clients, directory: Path, sealed: bytes) 
     )
 
 
-async def _comgov(clients: Clients, *arguments: str) -> str:
+async def administer(clients: Clients, *arguments: str) -> str:
     """A command of the administrator, on the demo's own configuration."""
     configuration = clients.directory / "comgov.toml"
     return await run(sys.executable, "-m", "comgov", *arguments, "--config", str(configuration))

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import make_msgid
 from secrets import token_bytes, token_hex
-from typing import Any
 
-from comgov.demo.clients import Api, Clients, sha256
+from comgov.demo.clients import Clients, sha256
 from comgov.demo.expectation import expect
+from comgov.demo.figures import usage_equals_what_was_done
 from comgov.demo.government import DOMAIN, full
+from comgov.demo.messages import compose, read_mail
 from comgov.demo.papers import a_sealed_dossier_is_registered_and_verifies, forgeries_are_refused_with_evidence
 
 Step = Callable[[Clients], Awaitable[None]]
@@ -65,41 +63,6 @@ async def a_file_travels_by_link(clients: Clients) -> None:
     expect(middle.body == content[1000:2000], "a range of the file is not those bytes of it")
 
 
-def compose(sender: str, recipients: list[str], *, attachment: bytes = b"") -> EmailMessage:
-    """A message as a mail program writes it, CRLF line ends."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    message["To"] = ", ".join(recipients)
-    message["Subject"] = f"Visite guidée {token_hex(4)}"
-    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    message["Date"] = "Sun, 22 Nov 2026 10:00:00 +0000"
-    message.set_content("Bonjour,\n\nVeuillez trouver ci-joint le rapport demandé.\n\nCordialement\n")
-    if attachment:
-        message.add_attachment(attachment, maintype="application", subtype="octet-stream", filename="rapport.bin")
-    return message
-
-
-async def read_mail(api: Api, message_id: str) -> bytes:
-    """The bytes of the one message with that id in the person's inbox."""
-    found = await find_mail(api, {message_id})
-    expect(len(found) == 1, f"{len(found)} messages instead of one with the id {message_id}")
-    (one,) = found
-    return (await api.request("GET", f"/api/mail/messages/{one['mailbox']}/{one['uid']}/raw")).body
-
-
-async def find_mail(api: Api, message_ids: set[str]) -> list[dict[str, Any]]:
-    """Every message of the person's inbox that has one of these ids, newest first."""
-    mailboxes = (await api.json("GET", "/api/mail/mailboxes"))["mailboxes"]
-    inbox = next(one for one in mailboxes if one["account"] == api.address and one["use"] == "Inbox")
-    address = f"/api/mail/mailboxes/{inbox['id']}/messages"
-    page = await api.json("GET", address)
-    found = [*page["messages"]]
-    while page["next_before"] is not None:
-        page = await api.json("GET", f"{address}?before={page['next_before']}")
-        found += page["messages"]
-    return [one for one in found if one["message_id"] in message_ids]
-
-
 STOPS = {
     stop.number: stop
     for stop in (
@@ -108,5 +71,6 @@ STOPS = {
         Stop(3, "A file travels by link, whole and in part", a_file_travels_by_link),
         Stop(4, "A sealed dossier is registered, openssl agrees", a_sealed_dossier_is_registered_and_verifies),
         Stop(5, "Altered, replayed, revoked: refused with evidence", forgeries_are_refused_with_evidence),
+        Stop(6, "Usage equals what was done, and recounting agrees", usage_equals_what_was_done),
     )
 }
