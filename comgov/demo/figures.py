@@ -25,14 +25,16 @@ _DONE = {
 
 
 async def usage_equals_what_was_done(clients: Clients) -> None:
-    """A mail to one, a mail to a list of three, a file, a dossier: the figures grow by that, and recounting agrees."""
+    """A mail to one, a mail to a list of three, a file, a dossier registered: the figures grow by that, and recounting agrees."""
     before = await _usage(clients)
     claire = full("claire@sante")
     for recipient in (full("eric@finances"), full("tous@sante")):
         await clients.submit(claire, [recipient], bytes(compose(claire, [recipient])))
     path = f"/api/files/me/chiffres-{token_hex(4)}.bin"
     await clients.api(claire).request("PUT", path, data=token_bytes(_SIZE_BYTES), expect=201)
-    await until_received(clients, (await seal(clients))["message"])
+    message = (await seal(clients))["message"]
+    await until_received(clients, message)
+    await clients.api(full("grace@finances")).json("POST", f"/api/dossiers/{message}/register")
     after = await _usage(clients)
     for (code, figure), done in _DONE.items():
         grown = after[code][figure] - before[code][figure]

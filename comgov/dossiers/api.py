@@ -26,6 +26,8 @@ from comgov.registers import actions as registers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from _typeshed import DataclassInstance
+
     from comgov.dossiers.model import Delivery, Dossier, Evidence
     from comgov.feature import Platform
 
@@ -136,14 +138,14 @@ async def list_departures(request: http.Request) -> http.Response:
     """`GET /api/dossiers/departures`: `q`, `after`."""
     actor = await acting(request)
     page = await reading.list_departures(request.app[PLATFORM], actor, pages.parse_filter(request))
-    return _json(_page(page, page.rows, "sealed_at"))
+    return _json(_page(page, [_row(row) for row in page.rows], "sealed_at"))
 
 
 async def list_drafts(request: http.Request) -> http.Response:
     """`GET /api/dossiers/drafts`: `q`, `after`."""
     actor = await acting(request)
     page = await reading.list_drafts(request.app[PLATFORM], actor, pages.parse_filter(request))
-    return _json(_page(page, page.rows, "changed_at"))
+    return _json(_page(page, [_row(row) for row in page.rows], "changed_at"))
 
 
 async def register(request: http.Request) -> http.Response:
@@ -263,6 +265,12 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "received_at": delivery.received_at,
         "manifest": delivery.manifest,
     }
+
+
+def _row(row: DataclassInstance) -> dict[str, Any]:
+    """A row of a list, its dossier under the name that every other answer gives it."""
+    fields = asdict(row)
+    return {"message": fields.pop("message_id"), **fields}
 
 
 def _summary(evidence: Evidence) -> dict[str, Any]:
