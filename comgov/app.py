@@ -155,6 +155,7 @@ async def serve_worker(config: Config, database_url: str, sockets: Sockets, life
                     jobs.run_schedules(database_url, _scheduled(platform)),
                     queue.run(),
                     tls.keep_renewing(),
+                    dossiers.resume(platform),
                 )
             ]
             await stopping.wait()

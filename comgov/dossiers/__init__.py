@@ -5,12 +5,12 @@ from pathlib import Path
 from comgov.dossiers.api import routes as api
 from comgov.dossiers.commands import dossier
 from comgov.dossiers.config import Config
-from comgov.dossiers.jobs import jobs, waiting
+from comgov.dossiers.jobs import jobs, resume, waiting
 from comgov.dossiers.web import routes as pages
 from comgov.feature import Feature, Place
 from comgov.language import N_
 
-__all__ = ["Config", "feature"]
+__all__ = ["Config", "feature", "resume"]
 
 feature = Feature(
     name="dossiers",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from comgov.dossiers import store
 from comgov.dossiers.actions import reading, relay
 from comgov.dossiers.actions.drafts import blobs
+from comgov.errors import ComgovError
 from comgov.feature import Job, Waiting
 from comgov.language import N_
-from storage import SWEEP_AFTER
+from storage import SWEEP_AFTER, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from comgov.feature import Platform
 
 _BATCH = 500
+
+log = structlog.get_logger()
 
 
 async def sweep(platform: Platform) -> int:
@@ -41,6 +46,14 @@ async def _sweep(platform: Platform, digests: list[bytes]) -> int:
     for sha256 in set(digests) - kept:
         await drawer.delete(sha256, written_before=before)
     return len(set(digests) - kept)
+
+
+async def resume(platform: Platform) -> None:
+    """Drive on what a process that died left on its way; what cannot be done now is left to the job."""
+    try:
+        await relay.resume(platform)
+    except (ComgovError, StorageError) as error:
+        log.warning("relay.not_resumed", reason=str(error))
 
 
 async def waiting(platform: Platform, actor: Actor) -> Sequence[Waiting]:

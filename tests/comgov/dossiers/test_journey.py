@@ -11,10 +11,11 @@ import pytest
 
 from comgov import authority
 from comgov.dossiers import bundle, documents, verification
-from comgov.dossiers.actions import arrivals, reading
+from comgov.dossiers.actions import arrivals, reading, sealing
 from comgov.dossiers.documents import Kind
 from comgov.dossiers.model import Filter, Note, State
 from comgov.registers import actions as registers
+from comgov.registers.model import Direction, NumberFilter
 from comgov.signing import asice
 from comgov.signing.verdict import Valid
 from tests.comgov.dossiers.journey import PIECES, chain, container, delivery, drafted, sent
@@ -82,8 +83,6 @@ async def test_two_recipients_go_their_own_ways(government: Government) -> None:
 async def test_both_registers_show_it(government: Government) -> None:
     dossier = await sent(government)
     await arrivals.register(government.platform, government.grace, dossier.message_id)
-    from comgov.registers.model import Direction, NumberFilter
-
     wanted = NumberFilter(direction=Direction.DEPARTURE, year=2026)
     [departure], _ = await reading.register_page(government.platform, government.aline, wanted)
     wanted = NumberFilter(direction=Direction.ARRIVAL, year=2026)
@@ -129,8 +128,6 @@ async def test_an_answer_is_evidence_for_who_asked(government: Government) -> No
     await arrivals.register(government.platform, government.grace, dossier.message_id)
     signatory = government.actor("finances", *government.grace.roles, *government.aline.roles, name="Luc")
     note = Note(designation="Réponse", in_reply_to=dossier.message_id)
-    from comgov.dossiers.actions import sealing
-
     reply = await drafted(government, ["sante"], actor=signatory, note=note)
     await sealing.seal(government.platform, signatory, reply.message_id, reply.fingerprint)
     assert (await delivery(government, dossier.message_id)).state is State.ANSWERED

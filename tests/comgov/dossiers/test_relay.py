@@ -1,0 +1,183 @@
+"""The way survives a death at any moment, and ends in one chain of evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from comgov.actor import console
+from comgov.db import Database
+from comgov.dossiers.actions import arrivals, drafts, reading, relay, sealing
+from comgov.dossiers.documents import Kind, read_evidence
+from comgov.dossiers.jobs import sweep
+from comgov.dossiers.model import Filter, State
+from comgov.institutions import actions as institutions
+from tests.comgov.dossiers.journey import chain, delivery, drafted, sent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from comgov.db import Connection
+    from comgov.feature import Platform
+    from tests.comgov.government import Government
+
+ARRIVED = [Kind.SEALED, Kind.SUBMISSION_ACCEPTANCE, Kind.CONTENT_CONSIGNMENT]
+
+
+class Killed(BaseException):
+    """What SIGKILL looks like from inside: nothing after it runs."""
+
+
+class DyingDatabase(Database):
+    """Dies at one transaction: before its commit, or right after."""
+
+    def __init__(self, pool: Any, transactions: int, *, committed: bool) -> None:
+        super().__init__(pool)
+        self.left = transactions
+        self.committed = committed
+
+    @asynccontextmanager
+    async def transaction(self, *, isolation: str | None = None) -> AsyncIterator[Connection]:
+        self.left -= 1
+        async with super().transaction(isolation=isolation) as connection:
+            yield connection
+            if self.left == 0 and not self.committed:
+                raise Killed
+        if self.left == 0:
+            raise Killed
+
+
+def dying(platform: Platform, transactions: int, *, committed: bool) -> Platform:
+    return replace(platform, db=DyingDatabase(platform.db.pool, transactions, committed=committed))
+
+
+@pytest.mark.parametrize("committed", [False, True])
+async def test_a_death_at_any_transaction_leaves_one_chain_after_resuming(
+    government: Government, *, committed: bool
+) -> None:
+    deaths = 0
+    for transactions in range(1, 30):
+        dossier = await drafted(government, ("finances", "ngozi"))
+        try:
+            await sealing.seal(
+                dying(government.platform, transactions, committed=committed),
+                government.aline,
+                dossier.message_id,
+                dossier.fingerprint,
+            )
+        except Killed:
+            deaths += 1
+        else:
+            break
+        await relay.resume(government.platform)
+        found = await reading.draft(government.platform, government.aline, dossier.message_id)
+        if found.state is State.DRAFT:  # it died before the seal: nothing was acknowledged, nothing is half-done
+            assert transactions == 1 and not committed
+            continue
+        for code in ("finances", "ngozi"):
+            assert [each.kind for each in await chain(government, dossier.message_id, code)] == ARRIVED
+    assert deaths >= 6
+    numbers = [
+        row.number for row in (await reading.list_departures(government.platform, government.aline, Filter())).rows
+    ]
+    assert sorted(numbers) == [f"2026/D/{number:06d}" for number in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+async def test_a_death_while_registering_gives_one_number(government: Government, *, committed: bool) -> None:
+    for transactions in range(1, 20):
+        dossier = await sent(government)
+        platform = dying(government.platform, transactions, committed=committed)
+        try:
+            await arrivals.register(platform, government.grace, dossier.message_id)
+        except Killed:
+            arrived = await arrivals.register(government.platform, government.grace, dossier.message_id)
+            kinds = [each.kind for each in await chain(government, dossier.message_id)]
+            assert kinds == [*ARRIVED, Kind.CONTENT_HANDOVER, Kind.REGISTERED]
+            assert arrived.arrival == f"2026/A/{transactions:06d}"
+        else:
+            break
+    assert transactions > 1
+
+
+async def test_many_drivers_at_once_make_each_step_once(government: Government) -> None:
+    dossier = await drafted(government, ("finances", "ngozi", "sgg"))
+    platform = dying(government.platform, 1, committed=True)
+    with pytest.raises(Killed):
+        await sealing.seal(platform, government.aline, dossier.message_id, dossier.fingerprint)
+    await asyncio.gather(*(relay.resume(government.platform) for _ in range(6)))
+    for code in ("finances", "ngozi", "sgg"):
+        assert [each.kind for each in await chain(government, dossier.message_id, code)] == ARRIVED
+
+
+async def test_a_suspended_recipient_receives_when_it_is_back(government: Government) -> None:
+    await institutions.suspend(government.platform, console("test"), "finances")
+    dossier = await sent(government)
+    assert (await delivery(government, dossier.message_id)).state is State.SEALED
+    await institutions.resume(government.platform, console("test"), "finances")
+    await relay.resume(government.platform)
+    assert (await delivery(government, dossier.message_id)).state is State.RECEIVED
+
+
+async def test_what_is_late_is_warned_about_once_then_given_up_with_evidence(
+    government: Government, clock: Any
+) -> None:
+    await institutions.suspend(government.platform, console("test"), "finances")
+    dossier = await sent(government)
+    clock.advance(timedelta(hours=11, minutes=59))
+    await relay.resume(government.platform)
+    assert (await delivery(government, dossier.message_id)).warned_at is None
+    clock.advance(timedelta(minutes=1))
+    await relay.resume(government.platform)
+    warned = (await delivery(government, dossier.message_id)).warned_at
+    assert warned == clock()
+    [row] = (await reading.list_departures(government.platform, government.aline, Filter())).rows
+    assert row.is_late
+    clock.advance(timedelta(hours=12))
+    await relay.resume(government.platform)
+    await relay.resume(government.platform)
+    found = await delivery(government, dossier.message_id)
+    assert (found.state, found.warned_at) == (State.FAILED, warned)
+    evidence = await chain(government, dossier.message_id)
+    assert [each.kind for each in evidence] == [Kind.SEALED, Kind.CONSIGNMENT_FAILURE]
+    said = read_evidence(evidence[1].body)
+    assert said.institution.code == "sante"
+    assert said.recipient is not None and said.recipient.code == "finances"
+
+
+async def test_a_container_spoilt_on_the_way_is_rejected_with_evidence(
+    government: Government, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dossier = await drafted(government)
+    honest = relay._read
+
+    async def spoiling(drawer: Any, sha256: bytes) -> AsyncIterator[bytes]:
+        async for chunk in honest(drawer, sha256):
+            yield chunk.replace(b"rapport", b"rapp0rt") if chunk.startswith(b"PK") else chunk
+
+    with monkeypatch.context() as patch:
+        patch.setattr(relay, "_read", spoiling)
+        await sealing.seal(government.platform, government.aline, dossier.message_id, dossier.fingerprint)
+    assert (await delivery(government, dossier.message_id)).state is State.REJECTED
+    evidence = await chain(government, dossier.message_id)
+    assert [each.kind for each in evidence] == [Kind.SEALED, Kind.SUBMISSION_REJECTION]
+    assert read_evidence(evidence[1].body).reasons
+    assert (await reading.list_arrivals(government.platform, government.grace, Filter())).count == 0
+
+
+async def test_sweeping_keeps_everything_that_a_dossier_needs(government: Government, clock: Any) -> None:
+    dossier = await sent(government)
+    thrown = await drafted(government, pieces={"brouillon.txt": b"to be thrown away"})
+    await drafts.discard(government.platform, government.claire, thrown.message_id)
+    assert await sweep(government.platform) == 0
+    clock.advance(timedelta(hours=25))
+    assert await sweep(government.platform) == 1
+    drawer = await drafts.blobs(government.platform)
+    for piece in dossier.pieces:
+        await drawer.stat(piece.sha256)
+    await drawer.stat((await delivery(government, dossier.message_id)).container)
