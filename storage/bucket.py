@@ -105,8 +105,9 @@ class Bucket:
             for number, etag in enumerate(etags, 1)
         )
         document = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        headers = {"Content-Length": str(len(document))}
         async with await self.send(
-            "POST", key, query={"uploadId": upload_id}, body=lambda: _once(document)
+            "POST", key, query={"uploadId": upload_id}, headers=headers, body=lambda: _once(document)
         ) as response:
             reply = await _text(response)
         if "<CompleteMultipartUploadResult" not in reply:  # an error may come after the status 200
@@ -227,8 +228,14 @@ def _code(reply: str) -> str:
 
 
 async def _text(response: aiohttp.ClientResponse) -> str:
+    """The beginning of an answer. While S3 completes an upload it may send spaces for minutes before the document."""
+    reply = bytearray()
     with reachable(_PassingError):
-        return (await response.content.read(_REPLY_LIMIT)).decode(errors="replace")
+        async for chunk in response.content.iter_any():
+            reply += chunk.lstrip() if not reply else chunk
+            if len(reply) > _REPLY_LIMIT:
+                break
+    return reply[:_REPLY_LIMIT].decode(errors="replace")
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tracemalloc
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,6 +225,31 @@ async def test_a_start_leaves_what_another_is_writing(store: DiskStore, root: Pa
         may_end.set()
         blob = await writing
     assert store.path(blob.sha256).read_bytes() == b"first second"
+
+
+async def test_what_is_written_again_while_a_sweep_looks_at_it_stays(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the lock, the sweep would see an old file and remove the new one."""
+    blob = await store.write(chunked(10))
+    os.utime(store.path(blob.sha256), (0, 0))
+    is_looking = threading.Event()
+    real = os.fdatasync
+
+    def slow_look(found: os.stat_result, instant: datetime | None) -> bool:
+        is_looking.set()
+        time.sleep(0.3)
+        return instant is None or found.st_mtime < instant.timestamp()
+
+    def after_the_look(file: int) -> None:
+        real(file)
+        is_looking.wait()
+
+    monkeypatch.setattr("storage.disk._is_older", slow_look)
+    monkeypatch.setattr(os, "fdatasync", after_the_look)
+    sweep_at = datetime.now(UTC) - timedelta(hours=1)
+    await asyncio.gather(store.write(chunked(10)), store.delete(blob.sha256, written_before=sweep_at))
+    assert await store.stat(blob.sha256) == blob
 
 
 WRITER = """

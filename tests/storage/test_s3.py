@@ -15,10 +15,10 @@ from aiohttp.test_utils import TestServer
 
 from storage import MissingError, Store, StoreFullError, UnreachableError, verify
 from storage.config import S3Config
-from storage.s3 import open_s3_store
+from storage.s3 import S3Store, open_s3_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from tests.storage.seaweedfs import SeaweedFS
@@ -156,21 +156,10 @@ async def _assert_unreachable(store: Store, sha256: bytes) -> None:
 
 
 @asynccontextmanager
-async def scripted(
-    tmp_path: Path, answer: Callable[[web.Request], web.StreamResponse | None], **changes: object
-) -> AsyncIterator[Store]:
-    """A store on a server that answers HEAD on the bucket, then as told; None breaks the connection."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if request.path == "/scripted" and request.method == "HEAD":
-            return web.Response()
-        await request.read()
-        if (response := answer(request)) is None:
-            assert request.transport
-            request.transport.close()
-            return web.Response()
-        return response
-
+async def scripted_by(
+    tmp_path: Path, handle: Callable[[web.Request], Awaitable[web.StreamResponse]], **changes: object
+) -> AsyncIterator[S3Store]:
+    """A store on a server that does whatever `handle` does."""
     app = web.Application(client_max_size=100 * MIB)
     app.router.add_route("*", "/{path:.*}", handle)
     (tmp_path / "secret").write_text("secret")
@@ -184,6 +173,26 @@ async def scripted(
         )
         async with open_s3_store(config, tmp_path / "spool") as store:
             yield store
+
+
+@asynccontextmanager
+async def scripted(
+    tmp_path: Path, answer: Callable[[web.Request], web.StreamResponse | None], **changes: object
+) -> AsyncIterator[S3Store]:
+    """A store on a server that answers HEAD on the bucket, then as told; None breaks the connection."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == "/scripted" and request.method == "HEAD":
+            return web.Response()
+        await request.read()
+        if (response := answer(request)) is None:
+            assert request.transport
+            request.transport.close()
+            return web.Response()
+        return response
+
+    async with scripted_by(tmp_path, handle, **changes) as store:
+        yield store
 
 
 @pytest.fixture(autouse=True)
@@ -270,6 +279,31 @@ async def test_an_upload_that_is_not_completed_is_not_acknowledged(tmp_path: Pat
     assert aborted == ["a&b"]
 
 
+async def test_a_completion_that_keeps_us_waiting_with_spaces_is_read_to_its_end(tmp_path: Path) -> None:
+    seen: dict[str, str] = {}
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.method != "POST":
+            await request.read()
+            is_absent = request.method == "HEAD" and request.path != "/scripted"
+            return web.Response(headers={"ETag": '"a&b"'}, status=404 if is_absent else 200)
+        if "uploads" in request.query:
+            return web.Response(text="<R><UploadId>1</UploadId></R>")
+        seen["document"] = await request.text()
+        seen["length"] = request.headers.get("Content-Length", "")
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for chunk in (b" " * 40_000, b" " * 40_000, b"<CompleteMultipart", b"UploadResult/>"):
+            await response.write(chunk)
+            await asyncio.sleep(0.05)
+        return response
+
+    async with scripted_by(tmp_path, handle, part_size_bytes=5 * MIB) as store:
+        assert (await store.write(chunked(6 * MIB))).size_bytes == 6 * MIB
+    assert seen["document"].count('<ETag>"a&amp;b"</ETag>') == 2
+    assert int(seen["length"]) == len(seen["document"])
+
+
 async def test_a_completion_whose_answer_was_lost_counts(tmp_path: Path) -> None:
     is_complete = False
 
@@ -336,6 +370,8 @@ async def test_a_body_cut_short_is_unreachable_and_not_an_end(tmp_path: Path) ->
     content = b"x" * (3 * MIB)
 
     async def cut(request: web.Request) -> web.StreamResponse:
+        if request.method == "HEAD":
+            return web.Response()
         response = web.StreamResponse(headers={"Content-Length": str(len(content))})
         await response.prepare(request)
         await response.write(content[: 2 * MIB])
@@ -343,23 +379,9 @@ async def test_a_body_cut_short_is_unreachable_and_not_an_end(tmp_path: Path) ->
         request.transport.close()
         return response
 
-    async def bucket(_request: web.Request) -> web.Response:
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_route("HEAD", "/scripted", bucket)
-    app.router.add_route("GET", "/scripted/{path:.*}", cut)
-    (tmp_path / "secret").write_text("secret")
-    async with TestServer(app) as server:
-        config = S3Config(
-            endpoint=f"http://127.0.0.1:{server.port}",
-            bucket="scripted",
-            access_key_id="us",
-            secret_key_file=tmp_path / "secret",
-        )
-        async with open_s3_store(config, tmp_path) as store:
-            with pytest.raises(UnreachableError):
-                await whole(store.read(hashlib.sha256(content).digest()))
+    async with scripted_by(tmp_path, cut) as store:
+        with pytest.raises(UnreachableError):
+            await whole(store.read(hashlib.sha256(content).digest()))
 
 
 async def test_a_server_that_is_not_s3_is_told(tmp_path: Path) -> None:
@@ -376,7 +398,7 @@ async def test_a_missing_object_is_missing(tmp_path: Path) -> None:
 
 async def test_a_full_spool_is_told(tmp_path: Path) -> None:
     async with scripted(tmp_path, answering(chain())) as store:
-        store._reserve_bytes = 1 << 60  # type: ignore[attr-defined]
+        store._reserve_bytes = 1 << 60
         with pytest.raises(StoreFullError):
             await store.write(chunked(1))
         with pytest.raises(StoreFullError):
