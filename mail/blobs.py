@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
+    from datetime import datetime
 
 
 class KeptBlob(Protocol):
@@ -26,4 +27,12 @@ class Blobs(Protocol):
 
     def read(self, sha256: bytes, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start` up to `stop` (None: the end), in chunks."""
+        ...
+
+    async def delete(self, sha256: bytes, *, written_before: datetime | None = None) -> None:
+        """Forget it, unless it was written since `written_before`; already gone is fine."""
+        ...
+
+    def list(self) -> AsyncIterator[KeptBlob]:
+        """Every blob, in no order that one may rely on."""
         ...

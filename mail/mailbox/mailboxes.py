@@ -10,7 +10,7 @@ import asyncpg
 
 from mail.body import Body, Rest, examine, keep, new_body_id, restore
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
-from mail.mailbox import index, store
+from mail.mailbox import index, store, upkeep
 from mail.mailbox.model import Flag, Page, SpecialUse
 from mail.message.text import decoded
 from mail.postgres import connected, transaction
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mail.blobs import Blobs
     from mail.mailbox.model import Content, Mailbox, Message
+    from mail.mailbox.upkeep import Swept
     from mail.message import Part
     from mail.postgres import Connection, Pool
 
@@ -320,8 +321,15 @@ class Mailboxes:
         return _page(found, total, limit)
 
     async def index_pending(self) -> int:
-        """Give some of the bodies that wait for them their words; how many. A job calls it until it gives 0."""
-        return await self._index(None)
+        """Give the bodies that wait for them their words; how many. For a job: `search` does not depend on it."""
+        done = 0
+        while count := await self._index(None):
+            done += count
+        return done
+
+    async def sweep(self) -> Swept:
+        """Forget for good what nothing needs any more; for a job. See `mail.mailbox.upkeep`."""
+        return await upkeep.sweep(self._pool, self._blobs, self._clock())
 
     async def _index(self, mailbox_id: int | None) -> int:
         """One batch, in one transaction: a body leaves `unindexed` as its words arrive."""

@@ -16,6 +16,8 @@ from mail.relay import Relay
 from storage import MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import asyncpg
 
     from comgov.db import Database
@@ -75,7 +77,7 @@ def post(db: Database, clock: Clock, config: Config) -> Post:
     return make_post(db.pool, clock, config)
 
 
-def make_post(pool: asyncpg.Pool[asyncpg.Record], clock: Clock, config: Config) -> Post:
+def make_post(pool: asyncpg.Pool[asyncpg.Record], clock: Callable[[], datetime], config: Config) -> Post:
     """One worker's relay and mailboxes: Claire and Eric, a post's shared mailbox, all of them local."""
     directory = MemoryDirectory("sante.gov.test", "finances.gov.test")
     claire = directory.add_person(Address.parse("claire@sante.gov.test"), "secret", name="Claire N.")
