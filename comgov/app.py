@@ -35,7 +35,7 @@ from comgov.authority import ServerTls
 from comgov.clock import system_clock
 from comgov.config import Config, HttpConfig
 from comgov.db import Migrations, migrate, open_database
-from comgov.feature import Feature, Ground, Platform
+from comgov.feature import Feature, Ground, Job, Platform
 from comgov.people.directory import PeopleDirectory
 from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
@@ -64,6 +64,10 @@ FEATURES: tuple[Feature, ...] = (
     administration.feature,
 )
 
+_MAIL_JOBS = (
+    Job(name="mail.index", cron="* * * * *", run=lambda platform: platform.mailboxes.index_pending()),
+    Job(name="mail.sweep", cron="11 2 * * *", run=lambda platform: platform.mailboxes.sweep()),
+)
 _MAIL = Migrations(package="mail", directory=Path(mail.__file__).parent / "migrations")
 _GOODBYE_SECONDS = 8.0  # what accepted work is given to finish; the supervisor waits ten
 
@@ -194,8 +198,7 @@ async def _mail_queue(config: Config, platform: Platform) -> Queue:
 def _scheduled(platform: Platform) -> list[jobs.Scheduled]:
     return [
         jobs.Scheduled(name=job.name, cron=job.cron, run=functools.partial(job.run, platform))
-        for feature in FEATURES
-        for job in feature.jobs
+        for job in (*_MAIL_JOBS, *(job for feature in FEATURES for job in feature.jobs))
     ]
 
 

@@ -1,6 +1,6 @@
 """The words of messages: cut and folded here alone, for the index and for the question alike.
 
-A lexeme is a run of letters and digits without case and accents, at most 64 characters. PostgreSQL's own parser and
+A lexeme is a run of letters and digits without case and accents, at most 48 characters. PostgreSQL's own parser and
 dictionaries have no part in it, so that the two sides cannot disagree, whatever extensions are there.
 """
 
@@ -16,7 +16,7 @@ from mail.message import Part
 from mail.message.text import fold, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from uuid import UUID
 
     from mail.mailbox.model import Message
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PART_LIMIT_BYTES = 1 << 20  # encoded bytes of one part that are looked at
 _PARTS_LIMIT = 20
-_WORDS_LIMIT = 20_000  # distinct ones of a message; 64-character words stay within tsvector's 1 MiB on average
+_WORDS_LIMIT_BYTES = 512 * 1024  # of a message's distinct ones together; a tsvector holds 1 MiB
 _WORD = re.compile(r"[^\W_]+")
 _WORD_LIMIT = 48  # characters
 _ASKED = re.compile(r"([^\W_]+)(\*?)")
@@ -63,11 +63,15 @@ def words(body: PendingBody, texts: Sequence[bytes]) -> list[str]:
 def lexemes(texts: Iterable[str]) -> list[str]:
     """The distinct lexemes, up to a limit."""
     found: dict[str, None] = {}
+    left_bytes = _WORDS_LIMIT_BYTES
     for text in texts:
         for word in _WORD.findall(fold(text)):
-            found[word[:_WORD_LIMIT]] = None
-            if len(found) >= _WORDS_LIMIT:
-                return list(found)
+            lexeme = word[:_WORD_LIMIT]
+            if lexeme not in found:
+                found[lexeme] = None
+                left_bytes -= len(lexeme.encode())
+                if left_bytes < 0:
+                    return list(found)
     return list(found)
 
 
@@ -81,13 +85,14 @@ _PENDING = """
 SELECT b.id, length(b.header) AS header_size, b.inline, b.is_compressed, b.blob_key, b.subject, b.from_text, b.to_text,
        b.parts
 FROM mail.unindexed AS u JOIN mail.body AS b ON b.id = u.body_id
-WHERE $1::bigint IS NULL OR EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id AND m.mailbox_id = $1)
+WHERE b.id <> ALL($3::uuid[])
+    AND ($1::bigint IS NULL OR EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id AND m.mailbox_id = $1))
 LIMIT $2
 """
 
 
-async def pending(connection: Connection, mailbox_id: int | None) -> list[PendingBody]:
-    """Some bodies that wait: those of a mailbox, or any (None)."""
+async def pending(connection: Connection, mailbox_id: int | None, besides: Collection[UUID]) -> list[PendingBody]:
+    """Some bodies that wait: those of a mailbox, or any (None). besides: those that are not wanted."""
     return [
         PendingBody(
             id=row["id"],
@@ -98,7 +103,7 @@ async def pending(connection: Connection, mailbox_id: int | None) -> list[Pendin
             lines=(row["subject"], row["from_text"], row["to_text"]),
             parts=tuple(Part.from_row(part) for part in json.loads(row["parts"])),
         )
-        for row in await connection.fetch(_PENDING, mailbox_id, _BATCH)
+        for row in await connection.fetch(_PENDING, mailbox_id, _BATCH, list(besides))
     ]
 
 

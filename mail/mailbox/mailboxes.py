@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import asyncpg
+import structlog
 
 from mail.body import Body, Rest, examine, keep, new_body_id, restore
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mail.postgres import Connection, Pool
 
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
+log = structlog.get_logger()
+
 _PAGE_LIMIT = 1000  # messages
 _NAME_LIMIT = 200  # characters
 _NO_UID = 1 << 62  # above any
@@ -310,8 +313,7 @@ class Mailboxes:
         """
         query = index.to_query(text)
         limit = max(1, min(limit, _PAGE_LIMIT))
-        while await self._index(mailbox_id):
-            pass
+        await self._index(mailbox_id)
         async with connected(self._pool) as connection:
             await store.mailbox(connection, mailbox_id)
             if not query:
@@ -322,24 +324,31 @@ class Mailboxes:
 
     async def index_pending(self) -> int:
         """Give the bodies that wait for them their words; how many. For a job: `search` does not depend on it."""
-        done = 0
-        while count := await self._index(None):
-            done += count
-        return done
+        return await self._index(None)
 
     async def sweep(self) -> Swept:
         """Forget for good what nothing needs any more; for a job. See `mail.mailbox.upkeep`."""
         return await upkeep.sweep(self._pool, self._blobs, self._clock())
 
     async def _index(self, mailbox_id: int | None) -> int:
-        """One batch, in one transaction: a body leaves `unindexed` as its words arrive."""
-        async with connected(self._pool) as connection:
-            pending = await index.pending(connection, mailbox_id)
-        found = [(body.id, await self._words(body)) for body in pending]
-        if found:
+        """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays for next time."""
+        done = 0
+        unreadable: set[UUID] = set()
+        while True:
+            async with connected(self._pool) as connection:
+                pending = await index.pending(connection, mailbox_id, unreadable)
+            if not pending:
+                return done
+            found = []
+            for body in pending:
+                try:
+                    found.append((body.id, await self._words(body)))
+                except SystemDown as error:
+                    log.warning("mail.body_unreadable", body=str(body.id), reason=error.reason)
+                    unreadable.add(body.id)
             async with transaction(self._pool) as connection:
                 await index.write(connection, found)
-        return len(found)
+            done += len(found)
 
     async def _words(self, body: index.PendingBody) -> list[str]:
         rest = Rest(body.inline, body.is_compressed, body.blob_key)

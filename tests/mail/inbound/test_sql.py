@@ -67,7 +67,7 @@ ANALYZE;
         (mailbox_store._MAILBOXES, (7,), "mailbox"),
         (mailbox_store._USED, (7,), "mailbox"),
         (index._SEARCH, (7, "'word'", 1 << 62, 51), "message"),
-        (index._PENDING, (None, 50), "body"),
+        (index._PENDING, (None, 50, []), "body"),
         (upkeep._NAMED, ([b"x"],), "body"),
     ],
 )

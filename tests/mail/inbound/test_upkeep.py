@@ -62,3 +62,21 @@ async def test_a_job_gives_bodies_their_words(post: Post, inbox: Mailbox, db: Da
     assert await post.mailboxes.index_pending() == 60
     assert await db.pool.fetchval("SELECT count(*) FROM mail.unindexed") == 0
     assert await db.pool.fetchval("SELECT count(*) FROM mail.words WHERE words @@ 'bonjour'") == 60
+
+
+async def test_a_body_that_cannot_be_read_holds_up_no_other(
+    post: Post, inbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post.mailboxes.append(inbox.id, LARGE)
+    await post.mailboxes.append(inbox.id, b"Subject: petit\r\n\r\nBonjour\r\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(post.blobs, "read", None)
+        assert (await post.mailboxes.search(inbox.id, "bonjour")).total == 1
+        assert (await post.mailboxes.search(inbox.id, "large")).total == 0
+    assert (await post.mailboxes.search(inbox.id, "large")).total == 1
+
+
+async def test_a_message_of_a_million_words_is_indexed_within_the_limits(post: Post, inbox: Mailbox) -> None:
+    words = b"\r\n".join(b" ".join(b"%048d" % (line * 10 + word) for word in range(10)) for line in range(4000))
+    await post.mailboxes.append(inbox.id, b"Subject: mots\r\n\r\n" + words + b"\r\n")
+    assert (await post.mailboxes.search(inbox.id, "mots")).total == 1
