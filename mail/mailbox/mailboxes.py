@@ -331,7 +331,7 @@ class Mailboxes:
         return await upkeep.sweep(self._pool, self._blobs, self._clock())
 
     async def _index(self, mailbox_id: int | None) -> int:
-        """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays for next time."""
+        """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays."""
         done = 0
         unreadable: set[UUID] = set()
         while True:
