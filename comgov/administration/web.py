@@ -68,7 +68,7 @@ async def show_usage(request: http.Request) -> http.StreamResponse:
         "administration/usage.html",
         report=report,
         month=f"{report.period.since:%Y-%m}",
-        month_name=format_skeleton("yMMMM", report.period.since, locale=web.language(request)),
+        name_of=lambda month: format_skeleton("yMMMM", month_named(month).since, locale=web.language(request)),
         month_before=f"{before.since:%Y-%m}",
         month_after=f"{report.period.until:%Y-%m}" if report.period.until <= request.app[PLATFORM].clock() else None,
         is_platform=actor.has(Role.PLATFORM_ADMINISTRATOR),
