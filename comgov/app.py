@@ -88,6 +88,11 @@ def listeners(config: Config) -> dict[str, Listen]:
     return {name: Listen(one.host, one.port) for name, one in wanted.items() if one.port}
 
 
+def server_names(config: Config) -> list[str]:
+    """What clients may know this server by, for its certificate."""
+    return [config.server.hostname, "localhost", "127.0.0.1"]
+
+
 @asynccontextmanager
 async def open_platform(config: Config, database_url: str) -> AsyncIterator[Platform]:
     """What every room shares, for as long as the block lasts."""
@@ -141,7 +146,7 @@ async def serve_worker(config: Config, database_url: str, sockets: Sockets, life
     """
     stopping = _stop_requests(life)
     async with open_platform(config, database_url) as platform:
-        tls = ServerTls(platform, [config.server.hostname, "localhost", "127.0.0.1"])
+        tls = ServerTls(platform, server_names(config))
         await tls.renew()
         queue = await _mail_queue(config, platform)
         services = [

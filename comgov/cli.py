@@ -19,6 +19,7 @@ from comgov.demo.commands import demo
 from comgov.doctor import examine
 from comgov.errors import ComgovError
 from comgov.feature import Platform
+from comgov.logs import set_up_logs
 from comgov.postgres import EmbeddedPostgresError
 from comgov.setup import FirstAdministrator, initialise
 from comgov.supervisor import PortTakenError
@@ -55,6 +56,7 @@ def _fail(error: Exception, code: int) -> None:
 
 @program.callback()
 def _open(context: typer.Context) -> None:
+    set_up_logs("warning")  # a command says itself what it did; a server goes by its configuration
     context.obj = _on_platform
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from comgov import app
+from comgov import app, authority
 from comgov.config import Config
 from comgov.errors import ComgovError
 from comgov.feature import Platform
@@ -19,6 +19,8 @@ from storage import StorageError
 
 _LEAST_FREE = 0.05  # of the disk
 _MOST_SKEW = timedelta(seconds=2)
+_LEAST_LEFT = timedelta(days=1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ async def _clock(_config: Config, platform: Platform) -> str:
     return f"agrees with the database within {skew.total_seconds() * 1000:.0f} ms"
 
 
+async def _certificates(config: Config, platform: Platform) -> str:
+    await authority.stamp(platform, bytes(32))
+    trust = await authority.trust(platform)
+    tls = await authority.issue_tls(platform, app.server_names(config))
+    soonest = min(crl.next_update_utc or _LONG_AGO for crl in trust.crls)
+    if soonest < datetime.now(UTC) + _LEAST_LEFT:
+        raise _UnwellError(f"A revocation list ends on {soonest:%Y-%m-%d}: run `comgov authority publish`.")
+    return f"time-stamps work, revocation lists until {soonest:%Y-%m-%d}, TLS until {tls.not_after:%Y-%m-%d}"
+
+
 async def _ports(config: Config, _platform: Platform) -> str:
     states = [f"{name} {listen.port} {_port_state(listen)}" for name, listen in app.listeners(config).items()]
     if any(state.endswith("refused") for state in states):
@@ -129,6 +141,7 @@ _CHECKS: dict[str, Check] = {
     "storage": _storage,
     "disk": _disk,
     "clock": _clock,
+    "certificates": _certificates,
     "ports": _ports,
     "queue": _queue,
 }

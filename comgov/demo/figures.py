@@ -25,7 +25,7 @@ _DONE = {
 
 
 async def usage_equals_what_was_done(clients: Clients) -> None:
-    """A mail to one, a mail to a list of three, a file, a dossier registered: the figures grow by that, and recounting agrees."""
+    """A mail to one, a mail to a list of three, a file, a dossier registered: the figures grow by exactly that."""
     before = await _usage(clients)
     claire = full("claire@sante")
     for recipient in (full("eric@finances"), full("tous@sante")):

@@ -54,7 +54,7 @@ def test_the_doctor_finds_a_new_server_well(server_directory: Path) -> None:
     done = comgov("doctor", "--config", str(server_directory / "comgov.toml"))
     assert done.returncode == 0, done.stdout
     parts = [line.split()[1] for line in done.stdout.splitlines()]
-    assert {"database", "storage", "disk", "clock", "ports"} <= set(parts)
+    assert {"database", "storage", "disk", "clock", "certificates", "ports", "queue"} <= set(parts)
 
 
 def test_a_configuration_with_faults_names_them_all_and_exits_2(tmp_path: Path) -> None:
