@@ -130,6 +130,16 @@ def may_revoke(actor: Actor, role: SpaceRole, created_by: int) -> bool:
     return actor.person_id == created_by or may(role, Deed.MANAGE)
 
 
+@dataclass(frozen=True)
+class Grant:
+    """What one member of an institution is in its space, whatever the others are."""
+
+    person_id: int
+    name: str
+    address: str
+    role: SpaceRole
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """A folder or a file.

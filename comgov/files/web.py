@@ -15,10 +15,11 @@ from comgov.files.actions import links, spaces, trash, tree, versions
 from comgov.files.actions.upload import upload
 from comgov.files.addresses import address, link_address, listing
 from comgov.files.config import Config
-from comgov.files.model import Deed, Listing, Sort, may
+from comgov.files.model import Deed, Listing, Sort, SpaceRole, may
 from comgov.files.names import uploaded_name
 from comgov.files.representation import viewed_as
 from comgov.language import N_
+from comgov.people import actions as directory
 from comgov.people import web as people
 
 if TYPE_CHECKING:
@@ -336,6 +337,60 @@ async def revoke_link(request: http.Request) -> http.StreamResponse:
     return web.redirect(f"/files/{form.number('file')}" if "file" in form else "/files/links")
 
 
+async def show_roles(request: http.Request) -> http.StreamResponse:
+    """`GET /files/roles/{space}?after=…`: who is what in the space of an institution."""
+    return await _show_roles(request)
+
+
+async def _show_roles(
+    request: http.Request, *, address: str = "", error: ComgovError | None = None
+) -> http.StreamResponse:
+    actor = await people.actor(request)
+    platform = request.app[PLATFORM]
+    after = request.query.get("after", "").replace("\0", "")[:300]
+    return web.render(
+        request,
+        "files/roles.html",
+        status=200 if error is None else error.status,
+        found=await spaces.roles(platform, actor, int(request.match_info["space"]), after),
+        doors=await spaces.doors(platform, actor),
+        address=address,
+        error=error,
+    )
+
+
+async def set_default_role(request: http.Request) -> http.StreamResponse:
+    """`POST /files/roles/{space}/default`."""
+    actor = await people.actor(request)
+    form = await web.form(request)
+    space_id = int(request.match_info["space"])
+    await spaces.set_default_role(request.app[PLATFORM], actor, space_id, _role(form.get("role")))
+    web.flash(request, N_("It holds from now on."))
+    return web.redirect(f"/files/roles/{space_id}")
+
+
+async def grant(request: http.Request) -> http.StreamResponse:
+    """`POST /files/roles/{space}`: give somebody a role of their own; without one, the usual again."""
+    actor = await people.actor(request)
+    form = await web.form(request)
+    platform, space_id = request.app[PLATFORM], int(request.match_info["space"])
+    try:
+        person = await directory.get_person(platform, form.get("address").strip())
+        role = _role(form.get("role")) if form.get("role") else None
+        await spaces.grant(platform, actor, space_id, person.id, role)
+    except (Invalid, NotFound) as error:
+        return await _show_roles(request, address=form.get("address"), error=error)
+    web.flash(request, N_("It holds from now on."))
+    return web.redirect(f"/files/roles/{space_id}")
+
+
+def _role(code: str) -> SpaceRole:
+    try:
+        return SpaceRole.of(code)
+    except ValueError as error:
+        raise Invalid(N_("Please choose one of the roles shown.")) from error
+
+
 async def visit(request: http.Request) -> http.StreamResponse:
     """`GET /l/{token}`: what a link leads to, for whoever has it."""
     return await _visit(request)
@@ -394,6 +449,7 @@ def _id(text: str, otherwise: int) -> int:
 
 _NODE = r"/files/{node:\d{1,18}}"
 _SPACE = r"/files/trash/{space:\d{1,18}}"
+_ROLES = r"/files/roles/{space:\d{1,18}}"
 _VERSION = _NODE + r"/versions/{number:\d{1,9}}"
 _LINK = r"/l/{token:[A-Za-z0-9_-]{1,100}}"
 
@@ -401,6 +457,9 @@ routes = [
     http.get("/files", home),
     http.get("/files/links", show_links),
     http.post(r"/files/links/{link:\d{1,18}}/revoke", revoke_link),
+    http.get(_ROLES, show_roles),
+    http.post(_ROLES, grant),
+    http.post(_ROLES + "/default", set_default_role),
     http.get(_SPACE, show_trash),
     http.post(_SPACE + "/empty", empty_trash),
     http.get(_NODE, show),

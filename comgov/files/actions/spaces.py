@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comgov import journal
 from comgov.errors import Invalid, NotFound
 from comgov.files import room
-from comgov.files.model import Deed, Quota, Space, SpaceRole, role_in
+from comgov.files.model import Deed, Grant, Quota, Space, SpaceRole, role_in
 from comgov.files.reach import reach_space
 from comgov.files.store import spaces as store
 from comgov.institutions.model import check_quota, must_administer
@@ -109,10 +110,30 @@ async def grant(platform: Platform, actor: Actor, space_id: int, person_id: int,
         )
 
 
-async def _reach_shared(connection: Connection, actor: Actor, space_id: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """A page of who is what in a space. total: how many have a role of their own. is_last: nothing comes after."""
+
+    space: Space
+    grants: Sequence[Grant]
+    total: int
+    is_last: bool
+
+
+async def roles(platform: Platform, actor: Actor, space_id: int, after: str = "", limit: int = 100) -> Roles:
+    """Who was given a role of their own in the space of an institution, by address. For its managers."""
+    async with platform.db.transaction(isolation="repeatable_read") as connection:
+        space = await _reach_shared(connection, actor, space_id)
+        found = await store.grants(connection, space_id, after, limit + 1)
+        total = await store.grants_count(connection, space_id)
+    return Roles(space=space, grants=found[:limit], total=total, is_last=len(found) <= limit)
+
+
+async def _reach_shared(connection: Connection, actor: Actor, space_id: int) -> Space:
     space, _ = await reach_space(connection, actor, space_id, Deed.MANAGE)
     if space.owner_id is not None:
         raise Invalid(N_("A personal space is its owner's alone: nobody else can be given a role there."))
+    return space
 
 
 async def usage(platform: Platform, institution_id: int | None = None) -> list[InstitutionUse]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comgov.files.model import Space, SpaceRole
+from comgov.files.model import Grant, Space, SpaceRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -238,6 +238,29 @@ RETURNING person_id
 async def grant(connection: Connection, space_id: int, person_id: int, role: SpaceRole) -> bool:
     """Say what a member of the institution is in its space; False if that person is no member."""
     return await connection.fetchval(GRANT, space_id, person_id, role.code) is not None
+
+
+GRANTS = """
+SELECT g.person_id, p.name, p.address, g.role
+  FROM comgov.space_grant g JOIN comgov.account p ON p.id = g.person_id
+ WHERE g.space_id = $1 AND p.address > $2 ORDER BY p.address LIMIT $3
+"""
+
+
+async def grants(connection: Connection, space_id: int, after: str, limit: int) -> list[Grant]:
+    """Who was granted a role of their own in a space, by address, of those after `after`."""
+    return [
+        Grant(row["person_id"], row["name"], row["address"], SpaceRole.of(row["role"]))
+        for row in await connection.fetch(GRANTS, space_id, after, limit)
+    ]
+
+
+GRANTS_COUNT = "SELECT count(*) FROM comgov.space_grant WHERE space_id = $1"
+
+
+async def grants_count(connection: Connection, space_id: int) -> int:
+    """How many were granted a role of their own."""
+    return int(await connection.fetchval(GRANTS_COUNT, space_id))
 
 
 UNGRANT = "DELETE FROM comgov.space_grant WHERE space_id = $1 AND person_id = $2"

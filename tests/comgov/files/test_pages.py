@@ -205,6 +205,29 @@ async def test_a_link_for_the_institution_leads_to_sign_in(
     assert await (await client.get(f"/l/{link.token}/file", headers=basic(claire))).read() == b"one"
 
 
+async def test_the_focal_point_says_who_is_what(
+    client: Client, claire: Actor, aline: Actor, jean: Actor, eric: Actor, shared: Space
+) -> None:
+    browser = Browser(client)
+    await browser.open("/sign-in")
+    await browser.send("/sign-in", 404, address=jean.address, password=PASSWORD, next="/nowhere")
+    roles = f"/files/roles/{shared.id}"
+    assert roles in await browser.open(f"/files/{shared.root_id}")
+    await browser.open(roles)
+    await browser.send(roles + "/default", role="reader")
+    assert (await client.put("/api/files/sante/a.txt", data=b"x", headers=basic(claire))).status == 403
+    page = await browser.send(roles, address=f" {claire.address} ", role="contributor")
+    assert "Claire Niyonzima" in page
+    await browser.send(roles, 400, address=eric.address, role="reader")
+    await browser.send(roles, 404, address="nobody@sante.gov.test", role="reader")
+    await browser.send(roles, 400, address=aline.address, role="owner")
+    await browser.send(roles, address=claire.address, role="")
+    for actor, path in ((claire, roles), (eric, roles)):
+        client.session.cookie_jar.clear()
+        got = await client.get(path, headers=basic(actor))
+        assert got.status in (403, 404)
+
+
 async def test_pages_are_for_those_who_signed_in(client: Client, own: Space) -> None:
     for path in ("/files", f"/files/{own.root_id}", "/files/links", f"/files/trash/{own.id}"):
         answer = await client.get(path, headers={"Accept": "text/html"}, allow_redirects=False)
