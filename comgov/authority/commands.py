@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +66,7 @@ def revoke(
     context: typer.Context,
     serial_number: Annotated[str, typer.Argument(help="In hexadecimal, as `comgov authority show` gives it.")],
     reason: Annotated[RevocationReason, typer.Option(help="Why.")] = RevocationReason.UNSPECIFIED,
-    since: Annotated[str | None, typer.Option(help="When it stopped being good (ISO 8601); now otherwise.")] = None,
+    since: Annotated[str | None, typer.Option(help="When it stopped being good, ISO 8601; now otherwise.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Withdraw a certificate and publish the new revocation list."""
@@ -81,11 +81,12 @@ def revoke(
 
 def _moment(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).astimezone()
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(
             f"{text} is not an instant such as 2026-11-20T08:00:00Z", param_hint="--since"
         ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @authority.command(epilog="Example: comgov authority publish")

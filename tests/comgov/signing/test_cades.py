@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from comgov.signing import cades, certificates, cms, oids, tsp
 from comgov.signing.certificates import Credential, Purpose, RevocationReason, Revoked
@@ -278,6 +280,26 @@ def test_two_signers_in_one_signature_are_refused(world: World) -> None:
     signed.signer_infos = asn1.SetOf([signer, cms.read(world.sign(CONTENT))[1]])
     raw = asn1.encode_der(cms.ContentInfo(content_type=oids.SIGNED_DATA, content=signed))
     assert "has one signer; this one has 2" in sentences(cades.verify(raw, CONTENT, world.trust))
+
+
+@pytest.fixture(scope="session")
+def good(world: World) -> bytes:
+    """A signature over CONTENT, the same for a whole run: each has a length of its own."""
+    return world.sign(CONTENT)
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # odd serial numbers
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_signature_cut_and_pasted_at_random_is_invalid(world: World, good: bytes, data: st.DataObject) -> None:
+    """Pieces of it left out, repeated, moved or replaced: never valid, and never an error of ours."""
+    places = st.integers(0, len(good))
+    start, end = sorted((data.draw(places), data.draw(places)))
+    source, stop = sorted((data.draw(places), data.draw(places)))
+    middle = data.draw(st.one_of(st.binary(max_size=40), st.just(good[source:stop])))
+    altered = good[:start] + middle + good[end:]
+    verdict = cades.verify(altered, CONTENT, world.trust)
+    assert isinstance(verdict, Valid if altered == good else Invalid)
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x30\x00", b"\x30\x80", b"junk", b"\x30\x84\xff\xff\xff\xff" + bytes(64)])
