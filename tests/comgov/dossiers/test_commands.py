@@ -1,0 +1,188 @@
+"""`comgov dossier verify` and `comgov register verify`: offline, with a sentence and an exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from comgov import authority
+from comgov.cli import program
+from comgov.dossiers.actions import arrivals, reading
+from comgov.registers import actions as registers
+from comgov.registers import audit
+from comgov.signing.trust import Trust
+from comgov.signing.verdict import Indeterminate, Invalid, Valid
+from tests.comgov.dossiers.journey import container, sent
+from tests.comgov.signing.world import make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from uuid import UUID
+
+    from tests.comgov.government import Government
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(program, [str(each) for each in arguments])
+    return done.exit_code, done.output
+
+
+async def files(government: Government, directory: Path, message: UUID) -> tuple[Path, Path, Path]:
+    """The container, its receipts and the trust, as somebody would have them on a key."""
+    (directory / "c.asice").write_bytes(await container(government, message))
+    _, receipts = await reading.receipts(government.platform, government.aline, message)
+    (directory / "receipts.zip").write_bytes(receipts)
+    (directory / "root+crls.pem").write_bytes((await authority.trust(government.platform)).pem())
+    return directory / "c.asice", directory / "receipts.zip", directory / "root+crls.pem"
+
+
+async def test_a_container_and_its_receipts_verify_offline(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government, ("finances", "ngozi"))
+    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    asice, receipts, trust = await files(government, tmp_path, dossier.message_id)
+    status, said = run("dossier", "verify", asice, "--trust", trust, "--receipts", receipts)
+    assert status == 0, said
+    assert "2026/D/000001 of Institution sante: Rapport annuel 2026" in said
+    assert "REGISTERED" in said
+    assert said.strip().endswith("VALID.")
+    assert run("dossier", "verify", receipts, "--trust", trust)[0] == 0
+
+
+async def test_an_altered_container_is_invalid_and_says_why(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    asice.write_bytes(asice.read_bytes().replace(b"rapport", b"rapp0rt", 1))
+    status, said = run("dossier", "verify", asice, "--trust", trust)
+    assert status == 1
+    assert "INVALID" in said
+
+
+async def test_another_root_is_invalid_and_a_root_without_lists_is_enough(
+    government: Government, tmp_path: Path
+) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    trust.write_bytes(make_world().trust.pem())
+    assert run("dossier", "verify", asice, "--trust", trust)[0] == 1
+    trust.write_bytes(Trust(root=(await authority.trust(government.platform)).root).pem())
+    assert run("dossier", "verify", asice, "--trust", trust)[0] == 0  # the seal carries the lists of its time
+
+
+async def test_receipts_of_another_dossier_do_not_vouch_for_this_one(government: Government, tmp_path: Path) -> None:
+    first, second = await sent(government), await sent(government)
+    asice, receipts, trust = await files(government, tmp_path, first.message_id)
+    _, others = await reading.receipts(government.platform, government.aline, second.message_id)
+    receipts.write_bytes(others)
+    status, said = run("dossier", "verify", asice, "--trust", trust, "--receipts", receipts)
+    assert status == 1
+    assert "is about another dossier" in said
+
+
+async def test_extracting_gives_pieces_and_what_openssl_wants(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    target = tmp_path / "out"
+    assert run("dossier", "verify", asice, "--trust", trust, "--extract", target)[0] == 0
+    names = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert {"Rapport annuel.pdf", "bordereau.json", "META-INF/signature001.token.der"} <= names
+    status, said = run("dossier", "verify", asice, "--trust", trust, "--extract", target)
+    assert status == 2
+    assert "not empty" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"nonsense", b"PK\5\6" + bytes(18)])
+async def test_whatever_is_given_to_verify_is_answered(government: Government, tmp_path: Path, content: bytes) -> None:
+    trust = tmp_path / "root.pem"
+    trust.write_bytes((await authority.trust(government.platform)).pem())
+    (tmp_path / "x").write_bytes(content)
+    status, said = run("dossier", "verify", tmp_path / "x", "--trust", trust)
+    assert status == 1
+    assert "INVALID" in said
+    (tmp_path / "bad.pem").write_bytes(content)
+    assert run("dossier", "verify", tmp_path / "x", "--trust", tmp_path / "bad.pem")[0] == 1
+
+
+def test_bad_usage_is_exit_2(tmp_path: Path) -> None:
+    assert run("dossier", "verify", tmp_path / "missing", "--trust", tmp_path / "missing")[0] == 2
+    assert run("dossier", "verify")[0] == 2
+    assert run("register", "verify")[0] == 2
+
+
+async def test_verifying_needs_neither_server_nor_configuration(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    command = [sys.executable, "-m", "comgov", "dossier", "verify", asice, "--trust", trust]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def exported(government: Government, clock: Any, *, count: int = 3) -> list[bytes]:
+    """The lines of sante's register after some dossiers, with a checkpoint after each."""
+    sante = government.institutions["sante"]
+    for _ in range(count):
+        await sent(government)
+        clock.advance(timedelta(seconds=2))
+        await registers.publish(government.platform, sante)
+    return [line async for line in registers.export(government.platform, sante)]
+
+
+async def test_an_exported_register_verifies_by_itself(government: Government, clock: Any, tmp_path: Path) -> None:
+    (tmp_path / "sante.register").write_bytes(b"".join(await exported(government, clock)))
+    (tmp_path / "root.pem").write_bytes((await authority.trust(government.platform)).pem())
+    status, said = run("register", "verify", tmp_path / "sante.register", "--trust", tmp_path / "root.pem")
+    assert status == 0, said
+    assert "3 departures, 0 arrivals" in said
+    assert "finances.gov.test/register, sgg.gov.test/register" in said
+    status, said = run("register", "verify", tmp_path / "sante.register")
+    assert status == 2
+    assert "no root certificate was given" in said
+
+
+def changed(line: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    value = json.loads(line)
+    change(value)
+    return json.dumps(value).encode()
+
+
+async def test_whatever_is_changed_in_an_exported_register_is_noticed(government: Government, clock: Any) -> None:
+    lines = await exported(government, clock)
+    trust = await authority.trust(government.platform)
+    assert isinstance(audit.audit(lines, trust).verdict, Valid)
+    entries = [at for at, line in enumerate(lines) if line.startswith(b'{"entry"')]
+    numbered = next(at for at in entries if b"2026/D/000002" in lines[at])
+    first = entries[0]
+
+    def body(value: dict[str, Any]) -> None:
+        value["body"] = value["body"].replace("sante", "santé")
+
+    altered = [*lines]
+    altered[first] = changed(lines[first], body)
+    assert isinstance(audit.audit(altered, trust).verdict, Invalid)
+    renumbered = [*lines]
+    renumbered[numbered] = changed(lines[numbered], lambda value: value.update(number="2026/D/000009"))
+    assert isinstance(audit.audit(renumbered, trust).verdict, Invalid)
+    cut = lines[: entries[-1] + 1]
+    assert isinstance(audit.audit(cut, trust).verdict, Indeterminate)
+    for broken in (lines[:first] + lines[first + 1 :], lines[1:], [], [b"[]"], [lines[0], b"{}"], [b"x" * 300_000]):
+        with pytest.raises(audit.AuditError):
+            audit.audit(broken, trust)
+    assert isinstance(audit.audit(lines, make_world().trust).verdict, Invalid)
+
+
+async def test_a_register_under_anothers_certificate_is_noticed(government: Government, clock: Any) -> None:
+    lines = await exported(government, clock, count=1)
+    header = json.loads(lines[0])
+    trust = await authority.trust(government.platform)
+    header["origin"] = "finances.gov.test/register"
+    with_other = [json.dumps(header).encode(), *lines[1:]]
+    assert isinstance(audit.audit(with_other, trust).verdict, Invalid)
+    header["origin"] = "ailleurs.gov.test/register"
+    header["certificates"] = [{**header["certificates"][0], "origin": "ailleurs.gov.test/register"}]
+    assert isinstance(audit.audit([json.dumps(header).encode()], trust).verdict, Invalid)
