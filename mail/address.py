@@ -44,8 +44,8 @@ class Address:
 
     @property
     def key(self) -> str:
-        """The address with the case of its local part folded."""
-        return f"{self.local.casefold()}@{self.domain}"
+        """The address with its local part in lower case: not case-folded, which would make a long s (ſ) an s."""
+        return f"{self.local.lower()}@{self.domain}"
 
     @property
     def needs_smtputf8(self) -> bool:

@@ -54,7 +54,7 @@ class MemoryDirectory:
     async def authenticate(self, login: str, password: str, *, ip: str) -> Identity | None:
         """The person whose address and password these are, from wherever."""
         del ip
-        expected, identity = self.passwords.get(login.casefold(), (None, None))
+        expected, identity = self.passwords.get(login.lower(), (None, None))
         return identity if expected == password else None
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
