@@ -338,7 +338,10 @@ async def revoke(
 
 
 async def publish_crls(platform: Platform, *, older_than: timedelta = _REPUBLISH_AFTER) -> int:
-    """Sign a new revocation list for each authority whose last one is older than that; gives how many."""
+    """Sign a new revocation list for each authority whose last one is older than that; gives how many.
+
+    A revoked authority's goes on until it expires: what it certified before is still verified by it.
+    """
     async with platform.db.connection() as connection:
         authorities = await store.authorities(connection)
     published = 0
@@ -352,7 +355,7 @@ async def _republish(platform: Platform, authority: Issued, older_than: timedelt
     async with platform.db.transaction() as connection:
         await store.lock(connection)
         last = await store.published_by(connection, authority.id)
-        if not authority.is_good(now) or (last is not None and now - last.this_update < older_than):
+        if now >= authority.not_after or (last is not None and now - last.this_update < older_than):
             return False
         await _publish(platform, connection, authority)
     return True
@@ -379,11 +382,13 @@ async def issue_tls(platform: Platform, hostnames: list[str]) -> Tls:
     names = check_hostnames(hostnames)
     async with platform.db.transaction() as connection:
         await store.lock(connection)
+        authority = await store.current(connection, 0, Purpose.PLATFORM, platform.clock())
+        if authority is None:
+            raise _not_established()
         latest = await store.latest(connection, 0, Purpose.TLS, " ".join(names))
-        if latest is None or needs_renewal(latest, platform.clock(), before=TLS_RENEW_BEFORE):
-            latest = await _issue_tls(platform, connection, names)
-        assert latest.issuer_id is not None
-        authority = await store.by_id(connection, latest.issuer_id)
+        is_ours = latest is not None and latest.issuer_id == authority.id
+        if latest is None or not is_ours or needs_renewal(latest, platform.clock(), before=TLS_RENEW_BEFORE):
+            latest = await _issue_tls(platform, connection, authority, names)
         credential = await _credential(platform, connection, latest, authority)
     return Tls(
         chain=b"".join(certificate.public_bytes(Encoding.PEM) for certificate in credential.chain),
@@ -392,11 +397,8 @@ async def issue_tls(platform: Platform, hostnames: list[str]) -> Tls:
     )
 
 
-async def _issue_tls(platform: Platform, connection: Connection, names: list[str]) -> Issued:
+async def _issue_tls(platform: Platform, connection: Connection, authority: Issued, names: list[str]) -> Issued:
     config, now = platform.config(Config), platform.clock()
-    authority = await store.current(connection, 0, Purpose.PLATFORM, now)
-    if authority is None:
-        raise _not_established()
 
     def make(issuer: Credential, public_key: PublicKey) -> x509.Certificate:
         return certificates.tls(issuer, public_key, names, now=now, crl_url=_crl_url(config, PLATFORM))

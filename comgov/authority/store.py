@@ -103,14 +103,15 @@ async def latest(connection: Connection, institution_id: int, purpose: Purpose, 
 
 
 CURRENT = """
-SELECT * FROM comgov.certificate
+SELECT * FROM comgov.certificate one
 WHERE coalesce(institution_id, 0) = $1 AND purpose = $2 AND revoked_at IS NULL AND not_before <= $3 AND not_after > $3
+  AND NOT EXISTS (SELECT FROM comgov.certificate WHERE id = one.issuer_id AND revoked_at IS NOT NULL)
 ORDER BY not_before DESC, id DESC LIMIT 1
 """
 
 
 async def current(connection: Connection, institution_id: int, purpose: Purpose, now: datetime) -> Issued | None:
-    """The newest certificate for that which is good."""
+    """The newest certificate for that which is good, as is its issuer."""
     row = await connection.fetchrow(CURRENT, institution_id, purpose, now)
     return _issued(row) if row else None
 

@@ -174,6 +174,35 @@ async def test_a_revoked_seal_signs_no_more_and_another_can_be_issued(
     assert isinstance(cades.verify(signature, CONTENT, await authority.trust(established, sante.id)), Valid)
 
 
+async def test_after_its_authority_was_revoked_an_institution_begins_anew(
+    established: Platform, sante: Institution, clock: SetClock, tmp_path: Path
+) -> None:
+    before = await authority.seal(established, sante.id, CONTENT, Commitment.ORIGIN)
+    clock.advance(timedelta(days=1))
+    async with established.db.connection() as connection:
+        old = await store.current(connection, sante.id, Purpose.INSTITUTION, clock())
+    assert old is not None
+    await authority.revoke(established, CONSOLE, old.serial_number, RevocationReason.KEY_COMPROMISE)
+    with pytest.raises(Conflict):
+        await authority.seal(established, sante.id, CONTENT, Commitment.ORIGIN)
+    await authority.enrol_institution(established, CONSOLE, sante)
+    await authority.register_credential(established, sante.id)
+    await authority.publish_crls(established)
+    after = await authority.seal(established, sante.id, CONTENT, Commitment.ORIGIN)
+    pinned = await authority.trust(established, sante.id)
+    assert isinstance(cades.verify(before, CONTENT, pinned), Valid)
+    assert isinstance(cades.verify(after, CONTENT, pinned), Valid)
+    (tmp_path / "s.p7s").write_bytes(after)
+    (tmp_path / "content").write_bytes(CONTENT)
+    (tmp_path / "root+crls.pem").write_bytes(pinned.pem())
+    done = openssl(
+        *("cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", tmp_path / "s.p7s"),
+        *("-content", tmp_path / "content", "-CAfile", tmp_path / "root+crls.pem", "-crl_check_all"),
+        *("-purpose", "any", "-attime", int(clock().timestamp()), "-out", "/dev/null"),
+    )
+    assert done.returncode == 0, done.stderr
+
+
 async def test_what_a_seal_signed_after_it_was_stolen_is_invalid(
     established: Platform, sante: Institution, clock: SetClock
 ) -> None:
@@ -394,6 +423,20 @@ async def test_every_query_can_be_prepared(db: Database) -> None:
     async with db.connection() as connection:
         for query in queries:
             await connection.prepare(query)
+
+
+async def test_a_server_gets_another_certificate_once_the_authority_of_servers_was_revoked(
+    established: Platform,
+) -> None:
+    first = await authority.issue_tls(established, ["a.gov.test"])
+    async with established.db.connection() as connection:
+        servers = await store.current(connection, 0, Purpose.PLATFORM, established.clock())
+    assert servers is not None
+    await authority.revoke(established, CONSOLE, servers.serial_number, RevocationReason.KEY_COMPROMISE)
+    with pytest.raises(Unavailable):
+        await authority.issue_tls(established, ["a.gov.test"])
+    await authority.establish(established, CONSOLE)
+    assert (await authority.issue_tls(established, ["a.gov.test"])).chain != first.chain
 
 
 async def test_nodes_share_a_tls_certificate_until_two_thirds_of_its_life(
