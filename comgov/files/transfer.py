@@ -114,7 +114,7 @@ async def _send(
         await response.write_eof()
         return response
     store = await blobs.drawer(request.app[PLATFORM])
-    if isinstance(store, LocalFiles) and len(part) >= _SENDFILE_BYTES:
+    if isinstance(store, LocalFiles) and len(part) >= _SENDFILE_BYTES and not request.secure:
         return await _send_local(request, response, store.path(content.sha256), content, part)
     return await _stream(request, response, content, part)
 
@@ -143,7 +143,11 @@ async def _send_local(
         await response.prepare(request)
         if (transport := request.transport) is None:
             raise ConnectionResetError("the client left")
-        await loop.sendfile(transport, file, part.start, len(part))
+        try:
+            await loop.sendfile(transport, file, part.start, len(part))
+        except NotImplementedError:  # uvloop's, before the first byte
+            async for chunk in blobs.read(request.app[PLATFORM], content.sha256, part):
+                await response.write(chunk)
         await response.write_eof()
     finally:
         await asyncio.to_thread(file.close)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +18,13 @@ from comgov.files import blobs
 from comgov.files.actions.spaces import quota, set_quota
 from comgov.files.representation import digest_header
 from comgov.people.web import visitors
+from storage import open_disk_store
 
 from .conftest import FEATURES, basic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from comgov.actor import Actor
     from comgov.feature import Platform
@@ -294,6 +297,31 @@ async def test_a_store_elsewhere_is_streamed(platform: Platform, site: web.Site,
         assert await (await client.get("/api/files/me/a.bin")).read() == LARGE
         part = await client.get("/api/files/me/a.bin", headers={"Range": "bytes=1000000-2999999"})
         assert (part.status, await part.read()) == (206, LARGE[1_000_000:3_000_000])
+
+
+async def test_a_loop_that_cannot_sendfile_sends_all_the_same(
+    client: Client, claire: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cannot(*_arguments: object, **_options: object) -> int:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sendfile", cannot)
+    await client.put("/api/files/me/a.bin", data=io.BytesIO(LARGE), headers=basic(claire))
+    part = await client.get("/api/files/me/a.bin", headers={**basic(claire), "Range": "bytes=5-"})
+    assert (part.status, await part.read()) == (206, LARGE[5:])
+
+
+async def test_a_full_disk_is_507_and_reading_goes_on(
+    platform: Platform, site: web.Site, claire: Actor, tmp_path: Path
+) -> None:
+    for reserve_bytes, status in ((0, 201), (1 << 60, 507)):
+        async with open_disk_store(tmp_path / "blobs", reserve_bytes=reserve_bytes) as store:
+            app = web.application(replace(platform, blobs=store), FEATURES, site=site, visitors=visitors)
+            async with TestClient(TestServer(app), headers=basic(claire)) as client:
+                sent = await client.put("/api/files/me/a.txt", data=f"reserve {reserve_bytes}")
+                assert sent.status == status
+                got = await (await client.get("/api/files/me/a.txt")).text()
+                assert got == "reserve 0"
 
 
 async def test_an_encoded_body_is_not_taken_for_the_file(client: Client, claire: Actor) -> None:
