@@ -12,6 +12,8 @@ An exception of the system or of a driver becomes one of these in the store that
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import ClassVar
 
 
@@ -58,6 +60,11 @@ class StoreFullError(StorageError):
     """No room; nothing was kept."""
 
     public = "There is no room left to store this file. Nothing of it was kept."
+
+    def __init__(self, reason: str) -> None:
+        """Its cause is ENOSPC wherever the room ran out, so that strangers to this module know it too."""
+        super().__init__(reason)
+        self.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class UnreachableError(StorageError):

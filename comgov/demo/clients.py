@@ -65,11 +65,12 @@ class Api:
     def __init__(self, session: aiohttp.ClientSession, address: str | None) -> None:
         self.address = address
         self._session = session
-        self._auth = aiohttp.BasicAuth(address, PASSWORD, "utf-8") if address else None
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(address, PASSWORD, "utf-8")} if address else {}
 
     async def request(self, method: str, path: str, *, expect: int = 200, **options: Any) -> Reply:
         """One request; RefusedError when its status is not the expected one."""
-        async with self._session.request(method, path, auth=self._auth, **options) as response:
+        headers = {**self._headers, **options.pop("headers", {})}
+        async with self._session.request(method, path, headers=headers, **options) as response:
             reply = Reply(response.status, await response.read(), dict(response.headers))
         if reply.status != expect:
             text = reply.body[:300].decode(errors="replace")
