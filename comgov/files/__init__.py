@@ -4,6 +4,7 @@ from pathlib import Path
 
 from comgov.feature import Feature, Job, Place
 from comgov.files import api, web
+from comgov.files.commands import space
 from comgov.files.config import Config
 from comgov.files.jobs import expire, sweep
 from comgov.language import N_
@@ -15,6 +16,7 @@ feature = Feature(
     folder=Path(__file__).parent,
     place=Place(title=N_("Files"), path="/files", icon="files", order=30),
     routes=[*api.routes, *web.routes],
+    commands=[space],
     jobs=[
         Job(name="files.expire", cron="23 * * * *", run=expire),
         Job(name="files.sweep", cron="41 2 * * *", run=sweep),

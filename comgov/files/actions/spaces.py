@@ -12,8 +12,10 @@ from comgov.files import room
 from comgov.files.model import Deed, Grant, Quota, Space, SpaceRole, role_in
 from comgov.files.reach import reach_space
 from comgov.files.store import spaces as store
+from comgov.institutions import actions as institutions
 from comgov.institutions.model import check_quota, must_administer
 from comgov.language import N_
+from comgov.people import actions as people
 
 if TYPE_CHECKING:
     from comgov.actor import Actor
@@ -68,6 +70,28 @@ async def quota(platform: Platform, actor: Actor, space_id: int) -> Quota:
     async with platform.db.connection() as connection:
         space, _ = await reach_space(connection, actor, space_id, Deed.READ)
         return await room.quota(platform, connection, space)
+
+
+async def owned(platform: Platform, actor: Actor, owner: str) -> tuple[Space, Quota]:
+    """The space of a person (an address) or of an institution (a code), made if need be; for its administrators.
+
+    Administrators see how full it is, not what it holds. Raises NotFound, Forbidden.
+    """
+    if "@" in owner:
+        person = await people.get_person(platform, owner)
+        institution_id, owner_id = person.institution_id, person.id
+    else:
+        institution_id, owner_id = (await institutions.get(platform, owner)).id, None
+    must_administer(actor, institution_id)
+    async with platform.db.transaction() as connection:
+        await store.open_space(connection, institution_id, owner_id)
+        if owner_id is not None:
+            space = await store.of_person(connection, owner_id)
+        else:
+            found = await store.of_institution(connection, actor.person_id, institution_id)
+            space = found[0] if found else None
+        assert space is not None
+        return space, await room.quota(platform, connection, space)
 
 
 async def set_quota(platform: Platform, actor: Actor, space_id: int, quota_bytes: int | None) -> None:
