@@ -8,7 +8,7 @@ import typer
 
 from comgov.command import DEFAULT_CONFIG, ConfigOption, on_platform, operator, parse_size
 from comgov.files.actions import spaces
-from comgov.table import record
+from comgov.table import Cell, record
 from comgov.web.formats import filesize
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def quota(
 
 
 def _show(owner: str, found: Space, held: Quota) -> None:
-    row = {
+    row: dict[str, Cell] = {
         "space": owner,
         "files": found.files,
         "used": filesize(held.space_used_bytes, "en"),
