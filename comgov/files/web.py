@@ -108,8 +108,13 @@ async def receive(request: http.Request) -> http.StreamResponse:
             continue
         if len(names) == _FILES_AT_ONCE:
             raise Invalid(N_("Please send at most {limit} files at once. The first ones are kept."), limit=len(names))
-        name = uploaded_name(part.filename)
-        done = await upload(request.app[PLATFORM], actor, folder_id, name, part.chunks())
+        try:
+            name = uploaded_name(part.filename)
+            done = await upload(request.app[PLATFORM], actor, folder_id, name, part.chunks())
+        except ComgovError:
+            if names:
+                web.flash(request, N_("The files sent before it are kept: {names}."), names=", ".join(names)[:500])
+            raise
         names.append(done.node.name)
     if len(names) == 1:
         web.flash(request, N_("“{name}” is received and kept."), name=names[0])
@@ -315,14 +320,17 @@ def _positive(text: str) -> int:
 
 
 async def show_links(request: http.Request) -> http.StreamResponse:
-    """`GET /files/links?before=…`: the links that one made."""
+    """`GET /files/links?state=all&before=…`: the links that one made, those that are open unless all are wished."""
     actor = await people.actor(request)
     platform = request.app[PLATFORM]
-    found = await links.mine(platform, actor, _id(request.query.get("before", ""), links.LAST))
+    shows_all = request.query.get("state") == "all"
+    before = _id(request.query.get("before", ""), links.LAST)
+    found = await links.mine(platform, actor, before, open_only=not shows_all)
     return web.render(
         request,
         "files/links.html",
         found=found,
+        shows_all=shows_all,
         links=[(link, link.state(platform.clock()), link_address(request, link)) for link in found.links],
         doors=await spaces.doors(platform, actor),
     )

@@ -131,11 +131,14 @@ class Links:
     is_last: bool
 
 
-async def mine(platform: Platform, actor: Actor, before: int = LAST, limit: int = 100) -> Links:
-    """The links that the actor made, of those with ids below `before`, whatever became of them."""
+async def mine(
+    platform: Platform, actor: Actor, before: int = LAST, limit: int = 100, *, open_only: bool = False
+) -> Links:
+    """The links that the actor made, of those with ids below `before`. open_only: not those that are closed."""
+    open_at = platform.clock() if open_only else None
     async with platform.db.transaction(isolation="repeatable_read") as connection:
-        found = await store.of_person(connection, actor.person_id, before, limit + 1)
-        total = await store.of_person_count(connection, actor.person_id)
+        found = await store.of_person(connection, actor.person_id, open_at, before, limit + 1)
+        total = await store.of_person_count(connection, actor.person_id, open_at)
     return Links(links=found[:limit], total=total, is_last=len(found) <= limit)
 
 

@@ -69,20 +69,30 @@ async def by_token(connection: Connection, token: str) -> Link | None:
     return _from_row(row) if row else None
 
 
-OF_PERSON = _LINK + " WHERE l.created_by = $1 AND l.id < $2 ORDER BY l.id DESC LIMIT $3"
+_OF_PERSON = """
+l.created_by = $1 AND ($2::timestamptz IS NULL OR l.revoked_at IS NULL AND l.expires_at > $2
+                                              AND (l.downloads_max IS NULL OR l.downloads < l.downloads_max))
+"""
+
+OF_PERSON = f"{_LINK} WHERE {_OF_PERSON} AND l.id < $3 ORDER BY l.id DESC LIMIT $4"
 
 
-async def of_person(connection: Connection, person_id: int, before: int, limit: int) -> list[Link]:
-    """The links that a person made, latest first, of those with ids below `before`."""
-    return [_from_row(row) for row in await connection.fetch(OF_PERSON, person_id, before, limit)]
+async def of_person(
+    connection: Connection, person_id: int, open_at: datetime | None, before: int, limit: int
+) -> list[Link]:
+    """The links that a person made, latest first, of those with ids below `before`.
+
+    open_at: those alone that are open at that instant; None for all.
+    """
+    return [_from_row(row) for row in await connection.fetch(OF_PERSON, person_id, open_at, before, limit)]
 
 
-OF_PERSON_COUNT = "SELECT count(*) FROM comgov.link WHERE created_by = $1"
+OF_PERSON_COUNT = f"SELECT count(*) FROM comgov.link l WHERE {_OF_PERSON}"  # noqa: S608
 
 
-async def of_person_count(connection: Connection, person_id: int) -> int:
-    """How many links a person made."""
-    return int(await connection.fetchval(OF_PERSON_COUNT, person_id))
+async def of_person_count(connection: Connection, person_id: int, open_at: datetime | None) -> int:
+    """How many links a person made, or how many of them are open at that instant."""
+    return int(await connection.fetchval(OF_PERSON_COUNT, person_id, open_at))
 
 
 OF_NODE = _LINK + " WHERE l.node_id = $1 AND l.revoked_at IS NULL AND l.expires_at > $2 ORDER BY l.id DESC LIMIT $3"

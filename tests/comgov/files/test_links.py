@@ -201,3 +201,15 @@ async def test_pages_of_links_follow_each_other(platform: Platform, claire: Acto
     rest = await mine(platform, claire, first.links[-1].id, limit=3)
     assert [link.id for link in (*first.links, *rest.links)] == made[::-1]
     assert (first.total, first.is_last, rest.is_last) == (5, False, True)
+
+
+async def test_closed_links_can_be_left_out(platform: Platform, claire: Actor, file: Node, clock: SetClock) -> None:
+    still_open = await create(platform, claire, file.id)
+    await revoke(platform, claire, (await create(platform, claire, file.id)).id)
+    await create(platform, claire, file.id, lifetime=timedelta(hours=1))
+    spent = await create(platform, claire, file.id, downloads_max=1)
+    await take_ticket(platform, None, spent.token)
+    clock.advance(timedelta(hours=1))
+    found = await mine(platform, claire, open_only=True)
+    assert ([link.id for link in found.links], found.total) == ([still_open.id], 1)
+    assert (await mine(platform, claire)).total == 4

@@ -183,8 +183,9 @@ async def test_a_link_with_a_password_from_making_to_revoking(
         assert await visitor.send(address[0], password="soleil") == "one"
         await visitor.open(address[0], 404)
         await visitor.open(f"{address[0]}/file", 404)
-    page = await browser.open("/files/links")
-    assert "/revoke" not in page
+    assert address[0] not in await browser.open("/files/links")
+    page = await browser.open("/files/links?state=all")
+    assert "a.txt" in page and "/revoke" not in page
     await browser.open(found[1])
     page = await browser.send(f"{found[1]}/links", 400, days="forever")
     page = await browser.send(f"{found[1]}/links", days="2")
@@ -269,6 +270,16 @@ async def test_a_form_without_end_is_cut_short(
     assert answer.status == 400
     _, rows = await list_folder(disk_platform, claire, own.root_id, Listing())
     assert rows.total == 0
+
+
+async def test_what_came_before_a_file_that_is_refused_is_kept_and_said(browser: Browser, own: Space) -> None:
+    await browser.open("/files")
+    await browser.send(f"/files/{own.root_id}/folder", name="pris")
+    await browser.open("/files")
+    page = await browser.upload(own.root_id, ("bilan.txt", b"one"), ("pris", b"two"), ("c.txt", b"3"), status=409)
+    assert "bilan.txt" in page
+    page = await browser.open("/files")
+    assert "bilan.txt" in page and "c.txt" not in page
 
 
 async def test_ten_thousand_fields_are_refused(browser: Browser, own: Space) -> None:
