@@ -66,8 +66,7 @@ async def append(
     before = register.frontier
     after, completed = before.append(merkle.leaf_hash(body))
     entry = Entry(index=before.size, at=at, body=body, number=number)
-    await store.insert_entry(connection, register.institution_id, entry, completed)
-    await store.advance(connection, register.institution_id, after)
+    await store.append(connection, register.institution_id, entry, completed, after)
     proof = Inclusion(
         origin=register.origin, index=before.size, size=after.size, root=after.root, path=before.next_path
     )
@@ -114,11 +113,19 @@ async def publish_all(platform: Platform) -> None:
         await publish(platform, branch.institution)
 
 
+class _Published(dict[int, "datetime"]):
+    """When this process last looked whether a register grew, by institution: it looks once a pause, not each time."""
+
+
 async def publish(platform: Platform, institution: Institution) -> None:
     """Sign a checkpoint of what the register holds, and have it cosigned.
 
     Nothing happens when it holds nothing new, or when the last checkpoint is younger than `CHECKPOINT_PAUSE`.
     """
+    now, looked = platform.clock(), platform.own(_Published, _Published)
+    if now - looked.get(institution.id, now - CHECKPOINT_PAUSE) < CHECKPOINT_PAUSE:
+        return
+    looked[institution.id] = now
     signed = await _sign(platform, institution)
     if signed is None:
         return

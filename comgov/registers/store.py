@@ -48,17 +48,22 @@ async def last_number(connection: Connection, institution_id: int, direction: Di
     return found or 0
 
 
-INSERT_ENTRY = """
-INSERT INTO comgov.register_entry (institution_id, index, at, body, hashes, direction, year, number)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+APPEND = """
+WITH entered AS (
+    INSERT INTO comgov.register_entry (institution_id, index, at, body, hashes, direction, year, number)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+)
+UPDATE comgov.register SET size = $2 + 1, peaks = $9 WHERE institution_id = $1
 """
 
 
-async def insert_entry(connection: Connection, institution_id: int, entry: Entry, completed: Path) -> None:
-    """Write an entry with the hashes of the nodes that it completes."""
+async def append(
+    connection: Connection, institution_id: int, entry: Entry, completed: Path, frontier: Frontier
+) -> None:
+    """Write an entry with the hashes of the nodes that it completes, and move the register on to that frontier."""
     number = entry.number
     await connection.execute(
-        INSERT_ENTRY,
+        APPEND,
         institution_id,
         entry.index,
         entry.at,
@@ -67,15 +72,8 @@ async def insert_entry(connection: Connection, institution_id: int, entry: Entry
         number and number.direction,
         number and number.year,
         number and number.number,
+        b"".join(frontier.peaks),
     )
-
-
-ADVANCE = "UPDATE comgov.register SET size = $2, peaks = $3 WHERE institution_id = $1"
-
-
-async def advance(connection: Connection, institution_id: int, frontier: Frontier) -> None:
-    """Move the register on to that frontier."""
-    await connection.execute(ADVANCE, institution_id, frontier.size, b"".join(frontier.peaks))
 
 
 NODES = """

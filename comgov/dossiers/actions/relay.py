@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from comgov.db import Connection
     from comgov.dossiers.examination import Examination
     from comgov.feature import Platform
-    from comgov.institutions.model import Institution
     from comgov.signing.trust import Trust
     from storage import Store
 
@@ -94,20 +93,25 @@ async def _drive(platform: Platform, delivery: Delivery) -> None:
     recipient = await institutions.get_by_id(platform, delivery.recipient_id)
     if recipient.state is not InstitutionState.ACTIVE:
         return
-    await _write_container(platform, delivery.message_id)
-    await _submit(platform, delivery, recipient)
-    await _consign(platform, delivery, recipient)
+    await _write_container(platform, delivery)
+    maker = await receipts.maker(platform, recipient)
+    await _submit(platform, delivery, maker)
+    await _consign(platform, delivery, maker)
     if delivery.sender_id is not None:
         await registers.publish(platform, await institutions.get_by_id(platform, delivery.sender_id))
     await registers.publish(platform, recipient)
 
 
-async def _write_container(platform: Platform, message_id: UUID) -> None:
+async def _write_container(platform: Platform, delivery: Delivery) -> None:
     """Keep the container as one blob, once; the same parts always give the same bytes."""
+    message_id = delivery.message_id
     async with platform.db.connection() as connection:
+        current = await store.delivery(connection, message_id, delivery.recipient_id)
+        if current is None or current.container:
+            return
         dossier = await found(connection, message_id)
         files = await store.sealed_files(connection, message_id)
-    if dossier.container or files is None:
+    if files is None:
         return
     drawer = await blobs(platform)
     bordereau, manifest, signature = files
@@ -132,19 +136,18 @@ async def _read(drawer: Store, sha256: bytes) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _submit(platform: Platform, delivery: Delivery, recipient: Institution) -> None:
+async def _submit(platform: Platform, delivery: Delivery, maker: receipts.Maker) -> None:
     """The recipient examines the container and accepts it, or rejects it, with evidence."""
     async with platform.db.connection() as connection:
         current = await store.delivery(connection, delivery.message_id, delivery.recipient_id)
     if current is None or current.state is not State.SEALED:
         return
     drawer, trust = await blobs(platform), await _trust_in_sender(platform, current)
-    examined = await examination.examine(_read(drawer, current.container), trust, recipient.code)
+    examined = await examination.examine(_read(drawer, current.container), trust, maker.institution.code)
     reasons = _objections(current, examined)
     if not reasons and not examined.is_valid:
         log.warning("relay.undecided", message=str(current.message_id), reasons=list(map(str, examined.reasons)))
         return
-    maker = await receipts.maker(platform, recipient)
     kind = Kind.SUBMISSION_REJECTION if reasons else Kind.SUBMISSION_ACCEPTANCE
     async with platform.db.transaction() as connection:
         current = await store.delivery(connection, delivery.message_id, delivery.recipient_id, locked=True)
@@ -158,7 +161,7 @@ async def _submit(platform: Platform, delivery: Delivery, recipient: Institution
                 "reject",
                 "dossier",
                 str(current.message_id),
-                recipient=recipient.code,
+                recipient=maker.institution.code,
                 reasons=list(reasons),
             )
 
@@ -178,9 +181,8 @@ def _objections(delivery: Delivery, examined: Examination) -> tuple[str, ...]:
     return ()
 
 
-async def _consign(platform: Platform, delivery: Delivery, recipient: Institution) -> None:
+async def _consign(platform: Platform, delivery: Delivery, maker: receipts.Maker) -> None:
     """Put the dossier among the recipient's arrivals."""
-    maker = await receipts.maker(platform, recipient)
     async with platform.db.transaction() as connection:
         current = await store.delivery(connection, delivery.message_id, delivery.recipient_id, locked=True)
         if current is not None and current.state is State.TRANSMITTED:

@@ -6,7 +6,7 @@ that the container can be written down after the commit, and would come out the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -73,19 +73,18 @@ async def seal(platform: Platform, actor: Actor, message_id: UUID, fingerprint: 
     async with platform.db.transaction() as connection:
         dossier = await found(connection, message_id, locked=True)
         _must_be_sealable(actor, dossier, fingerprint)
-        number = await _seal(connection, actor, maker, dossier, recipients, at)
+        sealed = await _seal(connection, actor, maker, dossier, recipients, at)
         await journal.record(
             connection,
             actor,
             "seal",
             "dossier",
             str(message_id),
-            number=str(number),
+            number=sealed.number,
             recipients=[each.code for each in recipients],
         )
     await relay.send(platform, message_id)
-    async with platform.db.connection() as connection:
-        return await found(connection, message_id)
+    return sealed
 
 
 def _must_be_sealable(actor: Actor, dossier: Dossier, fingerprint: str) -> None:
@@ -114,7 +113,7 @@ async def _seal(
     dossier: Dossier,
     recipients: Sequence[Institution],
     at: datetime,
-) -> Number:
+) -> Dossier:
     reply = await _answered(connection, dossier)
     parties = [receipts.party(each) for each in recipients]
     written: list[tuple[Number, Sealed]] = []
@@ -141,7 +140,15 @@ async def _seal(
         )
     if reply is not None:
         await _record_answer(connection, actor, maker, reply, number, at)
-    return number
+    return replace(
+        dossier,
+        state=State.SEALED,
+        number=str(number),
+        sealed_at=at,
+        sealed_by=actor.name,
+        manifest=sealed.manifest_digest,
+        changed_at=at,
+    )
 
 
 def _sign(maker: receipts.Maker, dossier: Dossier, bordereau: bytes) -> Sealed:
