@@ -59,12 +59,13 @@ class DiskStore:
         self._drawers: dict[str, DiskStore] = {}
 
     async def write(self, chunks: AsyncIterable[bytes], *, size_bytes: int | None = None) -> Blob:
-        """See Store.write. A declared size that has no room is refused before the first byte is taken."""
+        """See Store.write. A large declared size that has no room is refused before the first byte is taken."""
         incoming = _Incoming(self._root, self._reserve_bytes, size_bytes)
         try:
-            await self._threads.run(incoming.open)
-            await pour(chunks, incoming.append, self._threads)
-            return await self._threads.run(incoming.keep)
+            if size_bytes and size_bytes > BATCH_BYTES:
+                await self._threads.run(incoming.open)
+            rest = await pour(chunks, incoming.append, self._threads)
+            return await self._threads.run(incoming.keep, rest)
         finally:
             if not incoming.is_closed:
                 await self._threads.run(incoming.close)
@@ -128,7 +129,7 @@ class DiskStore:
 
 
 class _Incoming:
-    """A file being written: open, append …, then keep or close. Called in threads, one call at a time."""
+    """A file being written: open if need be, append …, then keep or close. Called in threads, one call at a time."""
 
     def __init__(self, root: Path, reserve_bytes: int, declared_bytes: int | None) -> None:
         self._root = root
@@ -146,14 +147,17 @@ class _Incoming:
             self._file, self._path = _create_locked(self._root / "incoming")
 
     def append(self, pieces: Sequence[bytes]) -> None:
-        assert self._file is not None
         self._digest.update(pieces)
+        if self._file is None:
+            self.open()
+        assert self._file is not None
         require_room(self._root, sum(map(len, pieces)), reserve_bytes=self._reserve_bytes)
         with translated():
             write_all(self._file, pieces)
             self._write_out()
 
-    def keep(self) -> Blob:
+    def keep(self, rest: Sequence[bytes]) -> Blob:
+        self.append(rest)
         assert self._file is not None and self._path is not None
         blob = self._digest.blob()
         path = _path(self._root, blob.sha256)

@@ -72,8 +72,8 @@ class S3Store:
         spool = Spool(self._spool, self._reserve_bytes, size_bytes)
         try:
             await self._threads.run(spool.open)
-            await pour(chunks, spool.append, self._threads)
-            blob = spool.blob()
+            rest = await pour(chunks, spool.append, self._threads)
+            blob = await self._threads.run(spool.finish, rest)
             if not await self._is_recent(blob):
                 await self._put(blob, spool)
             return blob

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Spool:
-    """A file without a name: open, append …, read any part, close. A crash leaves nothing.
+    """A file without a name: open, append …, finish, read any part, close. A crash leaves nothing.
 
     Methods that are not coroutines are called in threads. Closing waits for a read under way: the task that aiohttp
     sends a body with may outlive a cancelled request by that much.
@@ -50,8 +50,9 @@ class Spool:
         with translated():
             write_all(self._descriptor, pieces)
 
-    def blob(self) -> Blob:
-        """What was written; IncompleteError if that is not what was declared."""
+    def finish(self, rest: Sequence[bytes]) -> Blob:
+        """Take these last bytes; gives what was written, IncompleteError if that is not what was declared."""
+        self.append(rest)
         return self._digest.blob()
 
     def md5(self, span: range) -> bytes:

@@ -9,7 +9,7 @@ from storage.threads import finish, settle
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 
     from storage.threads import Threads
 
@@ -44,11 +44,14 @@ class Batch:
         return self.size_bytes >= _WORTH_A_TRIP_BYTES or self.is_full
 
 
-async def pour(chunks: AsyncIterable[bytes], append: Callable[[list[bytes]], None], threads: Threads) -> None:
-    """Give every byte to `append` in a thread, in batches; none is empty.
+async def pour(
+    chunks: AsyncIterable[bytes], append: Callable[[Sequence[bytes]], None], threads: Threads
+) -> Sequence[bytes]:
+    """Give the bytes to `append` in a thread, in batches; gives back the last, for whoever finishes to take along.
 
-    What arrives while a thread appends one batch makes up the next: a fast client fills batches of BATCH_BYTES, a slow
-    one has no more than 256 KiB waiting. However this ends, no `append` is under way any more.
+    A small blob so is one trip. What arrives while a thread appends one batch makes up the next: a fast client fills
+    batches of BATCH_BYTES, a slow one has no more than 256 KiB waiting. However this ends, no `append` is under way
+    any more.
     """
     batch = Batch()
     appending: asyncio.Future[None] | None = None
@@ -64,8 +67,7 @@ async def pour(chunks: AsyncIterable[bytes], append: Callable[[list[bytes]], Non
                 batch = Batch()
         if appending:
             await finish(appending)
-        if batch.pieces:
-            await threads.run(append, batch.pieces)
+        return batch.pieces
     finally:
         if appending:
             await settle(appending)

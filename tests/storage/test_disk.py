@@ -213,18 +213,19 @@ async def test_a_start_leaves_what_another_is_writing(store: DiskStore, root: Pa
     may_end = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
-        yield b"first "
+        yield b"first " * 100_000
         await may_end.wait()
         yield b"second"
 
     writing = asyncio.create_task(store.write(slow()))
-    while not incoming(root):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not incoming(root):
+            await asyncio.sleep(0.01)
     async with open_disk_store(root):
         assert len(incoming(root)) == 1
         may_end.set()
         blob = await writing
-    assert store.path(blob.sha256).read_bytes() == b"first second"
+    assert store.path(blob.sha256).read_bytes() == b"first " * 100_000 + b"second"
 
 
 async def test_what_is_written_again_while_a_sweep_looks_at_it_stays(

@@ -13,7 +13,7 @@ from storage.stream import BATCH_BYTES, pour
 from storage.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ async def chunks_of(*chunks: bytes) -> AsyncIterator[bytes]:
 
 async def test_batches_hold_a_megabyte_or_a_bounded_number_of_pieces(threads: Threads) -> None:
     pieces = [b"x"] * 2000 + [bytes(BATCH_BYTES // 2)] * 5 + [b""]
-    found: list[list[bytes]] = []
-    await pour(chunks_of(*pieces), found.append, threads)
+    found: list[Sequence[bytes]] = []
+    found.append(await pour(chunks_of(*pieces), found.append, threads))
     assert b"".join(map(b"".join, found)) == b"".join(pieces)
     assert max(map(len, found)) <= 1024
     assert max(sum(map(len, batch)) for batch in found) < 2 * BATCH_BYTES
@@ -65,7 +65,7 @@ async def test_batches_hold_a_megabyte_or_a_bounded_number_of_pieces(threads: Th
 async def test_a_slow_client_has_little_waiting_and_a_fast_one_fills_batches(threads: Threads) -> None:
     sizes: list[int] = []
 
-    def append(batch: list[bytes]) -> None:
+    def append(batch: Sequence[bytes]) -> None:
         sizes.append(sum(map(len, batch)))
         time.sleep(0.005)
 
@@ -74,7 +74,7 @@ async def test_a_slow_client_has_little_waiting_and_a_fast_one_fills_batches(thr
             yield bytes(64 * 1024)
             await asyncio.sleep(pause)
 
-    await pour(client(0.01), append, threads)
+    assert not await pour(client(0.01), append, threads)
     assert statistics.median(sizes) == 256 * 1024
     sizes.clear()
     await pour(client(0), append, threads)
@@ -82,8 +82,8 @@ async def test_a_slow_client_has_little_waiting_and_a_fast_one_fills_batches(thr
 
 
 async def test_the_last_batch_failing_is_not_overlooked(threads: Threads) -> None:
-    def failing(_batch: list[bytes]) -> None:
+    def failing(_batch: Sequence[bytes]) -> None:
         raise ZeroDivisionError("at the last")
 
     with pytest.raises(ZeroDivisionError):
-        await pour(chunks_of(b"only"), failing, threads)
+        await pour(chunks_of(bytes(BATCH_BYTES)), failing, threads)
