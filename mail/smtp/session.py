@@ -406,6 +406,7 @@ class Session(aiosmtpd.SMTP):
             tick=self._patience(),
         )
         accepted = await self._server.relay.accept(envelope, content, self._client())
+        log.info("smtp.accepted", id=accepted.body_id.hex, ip=self.ip, inboxes=accepted.inboxes, queued=accepted.queued)
         return f"250 2.0.0 Accepted as {accepted.body_id.hex}"
 
     def _patience(self) -> Callable[[], None]:

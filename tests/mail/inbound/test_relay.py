@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from comgov.db import open_database
@@ -353,6 +354,19 @@ async def test_a_full_object_store_defers(post: Post, monkeypatch: pytest.Monkey
         await post.relay.accept(envelope(ANNA, "eric@finances.gov.test"), MESSAGE + noise, OUTSIDE)
     assert refused.value.reply.startswith("452 4.3.1 ")
     await post.relay.accept(envelope(ANNA, "eric@finances.gov.test"), MESSAGE, OUTSIDE)
+
+
+async def test_a_full_database_defers_and_service_goes_on(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise asyncpg.DiskFullError("could not extend file: No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mail.commit._write", full)
+        with pytest.raises(SystemFull) as refused:
+            await post.relay.accept(envelope(ANNA, "eric@finances.gov.test"), MESSAGE, OUTSIDE)
+        assert refused.value.reply.startswith("452 4.3.1 ")
+    await post.relay.accept(envelope(ANNA, "eric@finances.gov.test"), MESSAGE, OUTSIDE)
+    assert len(await post.inbox(post.eric.account_id)) == 1
 
 
 async def test_traffic_is_counted_by_domain_and_day(post: Post, db: Database, clock: Clock) -> None:
