@@ -204,11 +204,22 @@ def _columns(batch: Sequence[Acceptance], inboxes: dict[int, int]) -> list[objec
         [acceptance.body.is_8bit for acceptance, _ in departures],
         [acceptance.body.accepted_at for acceptance, _ in departures],
         *_traffic_columns(batch),
-        ",".join(str(mailbox_id) for mailbox_id in list(counts)[:_NOTIFIED_LIMIT]),
+        *_notification_columns(list(counts), is_queued=bool(departures)),
     ]
 
 
-_NOTIFIED_LIMIT = 400  # mailbox ids of up to 19 digits in the 7,999 bytes of a notification
+_NOTIFIED_LIMIT = 380  # mailbox ids of up to 19 digits, with commas, in the 7,999 bytes of a notification
+
+
+def _notification_columns(mailbox_ids: Sequence[int], *, is_queued: bool) -> list[list[str]]:
+    """Channels and payloads: the mailboxes that grew, in as few as they fit in; that the queue has something."""
+    payloads = [
+        ",".join(map(str, mailbox_ids[at : at + _NOTIFIED_LIMIT])) for at in range(0, len(mailbox_ids), _NOTIFIED_LIMIT)
+    ]
+    notifications = [("mail_mailbox", payload) for payload in payloads]
+    if is_queued:
+        notifications.append(("mail_queue", ""))
+    return [[channel for channel, _ in notifications], [payload for _, payload in notifications]]
 
 
 def _places(mailbox_ids: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], dict[int, int], Counter[int]]:
@@ -275,8 +286,7 @@ WITH bodies AS (
     INSERT INTO mail.traffic (minute, domain, direction, messages, size_bytes)
     SELECT * FROM unnest($40::timestamptz[], $41::text[], $42::text[], $43::bigint[], $44::bigint[])
 )
-SELECT CASE WHEN $45::text <> '' THEN pg_notify('mail_mailbox', $45::text) END,
-       CASE WHEN cardinality($32::uuid[]) > 0 THEN pg_notify('mail_queue', '') END
+SELECT pg_notify(channel, payload) FROM unnest($45::text[], $46::text[]) AS n (channel, payload)
 """
 
 

@@ -44,6 +44,9 @@ class Config(RouteConfig, frozen=True, extra="forbid"):
     relay: RelayListener = RelayListener()
     submission: SubmissionListener = SubmissionListener()
     submissions: SubmissionsListener = SubmissionsListener()
+    postmaster: str = Field(
+        "", description="who gets mail for <postmaster> without a domain; empty: postmaster at the server's hostname"
+    )
     message_limit_bytes: int = Field(
         50 << 20, ge=64 << 10, le=1 << 30, description="the largest message taken; told to clients by SIZE"
     )

@@ -16,7 +16,7 @@ Octets: TypeAlias = bytes | mmap.mmap
 """The bytes of a message."""
 
 CHUNK_BYTES = 256 * 1024
-_MEMORY_LIMIT_BYTES = 1 << 20
+_MEMORY_LIMIT_BYTES = 256 * 1024
 
 
 def chunks(octets: Octets, start: int = 0, stop: int | None = None) -> Iterator[bytes]:

@@ -379,7 +379,7 @@ class Session(aiosmtpd.SMTP):
         if len(self.transaction.recipients) >= self._server.config.recipient_limit:
             raise TooManyRecipients
         if path.lower() == "postmaster":  # RFC 5321 §4.5.1
-            path = f"postmaster@{self.hostname}"
+            path = self._server.config.postmaster or f"postmaster@{self.hostname}"
         recipient = _to_address(path, self.transaction.smtputf8)
         await self._server.relay.check_recipient(recipient, self.transaction.sender, self._client())
         self.transaction.recipients.append(recipient)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mail.octets import Octets
 
 _END = b"\r\n.\r\n"
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 
 
 class BadLine(Refused):

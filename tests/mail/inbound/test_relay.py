@@ -305,6 +305,42 @@ async def test_messages_that_wait_share_a_commit(post: Post, db: Database) -> No
     assert transactions <= 5
 
 
+async def test_listeners_are_told_once_a_batch_which_mailboxes_grew(post: Post, db: Database) -> None:
+    heard: list[tuple[str, str]] = []
+    async with db.pool.acquire() as connection:
+        for channel in ("mail_mailbox", "mail_queue"):
+            await connection.add_listener(channel, lambda *call: heard.append((call[2], call[3])))
+        content = b"From: claire@sante.gov.test\r\n\r\nx\r\n"
+        recipients = ("eric@finances.gov.test", "secretariat@sante.gov.test", "bob@example.org", "eve@example.org")
+        await post.relay.accept(envelope("claire@sante.gov.test", *recipients), content, submission(post.claire))
+        await connection.execute("SELECT 1")
+        await asyncio.sleep(0.05)
+        await connection.reset()
+    boxes = [
+        await post.mailboxes.standard(account_id, SpecialUse.INBOX)
+        for account_id in (post.eric.account_id, post.secretariat.account_id)
+    ]
+    assert sorted(heard) == [("mail_mailbox", ",".join(str(box.id) for box in boxes)), ("mail_queue", "")]
+
+
+async def test_a_list_of_a_thousand_is_one_commit(post: Post, db: Database) -> None:
+    accounts = tuple(
+        post.directory.add_account(Address.parse(f"agent{number}@sante.gov.test")) for number in range(1000)
+    )
+    post.directory.add_list(
+        MailingList(
+            address=Address.parse("tous@sante.gov.test"),
+            owner=Address.parse("owner@sante.gov.test"),
+            accounts=accounts,
+        )
+    )
+    accepted = await post.relay.accept(envelope(ANNA, "tous@sante.gov.test"), MESSAGE, OUTSIDE)
+    assert accepted.inboxes == 1000
+    assert await db.pool.fetchval("SELECT count(*) FROM mail.message WHERE uid = 1") == 1000
+    assert await db.pool.fetchval("SELECT count(DISTINCT xmin::text) FROM mail.message") == 1
+    assert await db.pool.fetchval("SELECT count(*) FROM mail.body") == 1
+
+
 async def test_a_message_that_cannot_be_written_fails_alone(post: Post, db: Database) -> None:
     await db.pool.execute("ALTER TABLE mail.body ADD CHECK (subject <> 'poison')")
     poison = MESSAGE.replace(b"Budget", b"poison")

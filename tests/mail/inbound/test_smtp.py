@@ -436,6 +436,14 @@ async def test_too_many_recipients_are_deferred(db: Database, clock: Clock, star
         assert (await talk.say("RCPT TO:<eric@finances.gov.test>")).startswith("452 4.5.3 ")
 
 
+async def test_postmaster_needs_no_domain(db: Database, clock: Clock, start: Start) -> None:
+    post = make_post(db.pool, clock, Config(postmaster="claire@sante.gov.test"))
+    async with connect(await start(at=post)) as talk:
+        await talk.hello()
+        await talk.say("MAIL FROM:<>")
+        assert (await talk.say("RCPT TO:<Postmaster>")).startswith("250 ")
+
+
 async def test_too_many_connections_are_told_so(db: Database, clock: Clock, start: Start) -> None:
     post = make_post(db.pool, clock, Config(connection_limit_per_ip=2))
     port = await start(at=post)
