@@ -57,7 +57,7 @@ def _postmaster(directory: Path) -> int:
 
 
 def _workers(demo: DemoProcess) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(demo.pid)], capture_output=True, text=True, check=True)
+    found = subprocess.run(["pgrep", "-P", str(demo.pid)], capture_output=True, text=True, check=False)
     return [pid for pid in map(int, found.stdout.split()) if _is_worker(pid)]
 
 
@@ -68,7 +68,10 @@ async def _until_two_workers(demo: DemoProcess) -> None:
 
 
 def _is_worker(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode())
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode())
+    except (FileNotFoundError, ProcessLookupError):  # gone between the listing and the look
+        return False
 
 
 def _url(demo: DemoProcess, path: str) -> str:
