@@ -1,0 +1,131 @@
+"""SMTP acceptance, driven by Postfix's smtp-source: the whole server, to the inbox, against Postfix, to its queue.
+
+Both sync each message to disk before they say 250. At ours it is then in the recipient's inbox, its structure known and
+its quota and traffic counted; at Postfix it is in the queue, and leaves it for a transport that throws it away. Time
+runs until smtp-source has its last 250, so that what Postfix does after its own is not held against it, except in the
+column of processor time, which counts all its processes until the queue is empty. TLS, milters, DKIM: none on either.
+
+Sessions are spread over up to seven recipients, each message on a connection of its own, as smtp-source does it by
+default; "kept" means that each session sends all its messages over one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from comgov.demo.clients import connect
+from comgov.demo.government import PEOPLE, full
+from comgov.demo.process import DemoProcess
+from comgov.demo.setting import free_ports
+from tests.benchmarks.harness import Contest, Measure, cpu_seconds
+from tests.benchmarks.peers import postfix
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from comgov.demo.clients import Clients
+    from tests.benchmarks.peers.postfix import Postfix
+
+RECIPIENTS = tuple(full(person.address) for person in PEOPLE)[:7]
+MESSAGES = {5_000: {1: 400, 8: 1600, 32: 3200}, 100_000: {1: 100, 8: 400, 32: 640}}
+"""How many messages a round has, by their size in bytes and the number of sessions."""
+
+
+@asynccontextmanager
+async def contests(folder: Path) -> AsyncIterator[Sequence[Contest]]:
+    if shutil.which("smtp-source") is None:
+        raise RuntimeError("this benchmark needs Postfix's smtp-source: apt-get install postfix")
+    ports = free_ports()
+    demo = DemoProcess(folder / "demo", ports)
+    async with postfix.running(folder / "postfix") as peer:
+        await demo.start()
+        try:
+            async with connect(ports, folder / "demo") as clients:
+                yield [
+                    _contest(demo, clients, peer, sessions, size_bytes, kept=kept)
+                    for size_bytes, rounds in MESSAGES.items()
+                    for sessions in rounds
+                    for kept in ((False, True) if sessions > 1 else (False,))
+                ]
+        finally:
+            demo.stop()
+
+
+def _contest(
+    demo: DemoProcess, clients: Clients, peer: Postfix, sessions: int, size_bytes: int, *, kept: bool
+) -> Contest:
+    load = Load(sessions, size_bytes, MESSAGES[size_bytes][sessions], kept=kept)
+    return Contest(
+        name=f"{size_bytes // 1000} kB, {sessions} session{'s' * (sessions > 1)}{', kept' * kept}",
+        unit="/s",
+        contestants={
+            "comgov, to the inbox": partial(_ours, demo, clients, load),
+            "postfix, to its queue": partial(_theirs, peer, load),
+        },
+    )
+
+
+async def _ours(demo: DemoProcess, clients: Clients, load: Load) -> Measure:
+    await asyncio.to_thread(os.sync)
+    before, cpu_before = await _in_inboxes(clients), cpu_seconds(demo.pid)
+    seconds = await load.send(clients.ports.relay, RECIPIENTS)
+    cpu = cpu_seconds(demo.pid) - cpu_before
+    if (arrived := await _in_inboxes(clients) - before) != load.messages:
+        raise RuntimeError(f"{arrived} of {load.messages} messages are in the inboxes")
+    return Measure(load.messages / seconds, cpu * 1000 / load.messages)
+
+
+async def _in_inboxes(clients: Clients) -> int:
+    total = 0
+    for address in RECIPIENTS:
+        found = await clients.api(address).json("GET", "/api/mail/mailboxes")
+        own = [one for one in found["mailboxes"] if one["use"] == "Inbox"][:1]
+        total += sum(one["messages"] for one in own)
+    return total
+
+
+async def _theirs(peer: Postfix, load: Load) -> Measure:
+    await asyncio.to_thread(os.sync)
+    cpu_before = peer.cpu_seconds()
+    seconds = await load.send(peer.port, tuple(f"user{number}@bench.test" for number in range(len(RECIPIENTS))))
+    await peer.drained()
+    return Measure(load.messages / seconds, (peer.cpu_seconds() - cpu_before) * 1000 / load.messages)
+
+
+class Load:
+    """So many messages of that size over so many sessions at once."""
+
+    def __init__(self, sessions: int, size_bytes: int, messages: int, *, kept: bool) -> None:
+        self.messages = messages
+        self._sessions = sessions
+        self._size_bytes = size_bytes
+        self._options = ("-d",) if kept else ()
+
+    async def send(self, port: int, recipients: Sequence[str]) -> float:
+        """Send them; gives the seconds until the last was acknowledged."""
+        used = recipients[: self._sessions]
+        began = time.perf_counter()
+        sources = [
+            await asyncio.create_subprocess_exec(
+                *("smtp-source", *self._options, "-s", str(sessions), "-m", str(messages)),
+                *("-l", str(self._size_bytes), "-f", "sender@outside.test", "-t", recipient, f"127.0.0.1:{port}"),
+            )
+            for recipient, sessions, messages in zip(
+                used, _shares(self._sessions, len(used)), _shares(self.messages, len(used)), strict=True
+            )
+        ]
+        codes = [await source.wait() for source in sources]
+        if any(codes):
+            raise RuntimeError("smtp-source was refused")
+        return time.perf_counter() - began
+
+
+def _shares(whole: int, parts: int) -> list[int]:
+    return [whole // parts + (number < whole % parts) for number in range(parts)]
