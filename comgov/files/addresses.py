@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from comgov import web
+from comgov.errors import Invalid
 from comgov.files.model import Listing, Sort
+from comgov.language import N_
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp.web import Request
 
     from comgov.files.model import Link
@@ -36,11 +40,59 @@ def listing(query: Mapping[str, str]) -> Listing:
         sort=sort,
         descending=descending,
         matching=query.get("q", "").strip()[:_MATCHING_LIMIT],
-        after=Listing.decode(sort, query["after"]) if query.get("after") else None,
+        after=decode_key(sort, query["after"]) if query.get("after") else None,
         limit=min(max(int(limit), 1), _PAGE_LIMIT)
         if limit.isascii() and limit.isdigit() and 0 < len(limit) < 5
         else PAGE,
     )
+
+
+def encode_key(key: tuple[object, ...]) -> str:
+    """A row's key (`Rows.next`) as an address holds it: base64url of its JSON."""
+    plain = [part.isoformat() if isinstance(part, datetime) else part for part in key]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def decode_key(sort: Sort, text: str) -> tuple[object, ...]:
+    """The key that `encode_key` made for that sort. Raises Invalid for anything else."""
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return tuple(read(part) for read, part in zip(_KEYS[sort], parts, strict=True))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Invalid(N_("This page of the list cannot be found. Please start again at its beginning.")) from error
+
+
+def _boolean(part: object) -> bool:
+    if not isinstance(part, bool):
+        raise TypeError(part)
+    return part
+
+
+def _text(part: object) -> str:
+    if not isinstance(part, str) or "\0" in part:
+        raise TypeError(part)
+    part.encode()
+    return part
+
+
+def _whole(part: object) -> int:
+    if type(part) is not int or not 0 <= part < 2**63:
+        raise TypeError(part)
+    return part
+
+
+def _instant(part: object) -> datetime:
+    instant = datetime.fromisoformat(_text(part))
+    if instant.tzinfo is None:
+        raise TypeError(part)
+    return instant
+
+
+_KEYS: Mapping[Sort, tuple[Callable[[object], object], ...]] = {
+    Sort.NAME: (_boolean, _text, _whole),
+    Sort.CHANGED: (_instant, _whole),
+    Sort.SIZE: (_whole, _whole),
+}
 
 
 def address(wish: Listing, **changes: str) -> str:

@@ -25,8 +25,7 @@ from comgov.feature import PLATFORM
 from comgov.files import representation, transfer
 from comgov.files.actions import links, spaces, trash, tree, versions
 from comgov.files.actions.upload import Expected, upload
-from comgov.files.addresses import link_address, listing
-from comgov.files.model import Listing
+from comgov.files.addresses import encode_key, link_address, listing
 from comgov.language import N_
 from comgov.people import web as people
 
@@ -109,7 +108,7 @@ async def get(request: http.Request) -> http.StreamResponse:
 async def _list(request: http.Request, actor: Actor, place: Place) -> http.StreamResponse:
     _, rows = await tree.list_folder(request.app[PLATFORM], actor, place.node.id, listing(request.query))
     entries = [_told(node) for node in rows.nodes]
-    following = Listing.encode(rows.next) if rows.next else None
+    following = encode_key(rows.next) if rows.next else None
     return _answer({"path": place.path, "entries": entries, "total": rows.total, "next": following})
 
 

@@ -6,17 +6,13 @@ Two levels are always asked: what a person is in a space (`role_in`), and whethe
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from comgov.actor import Role
-from comgov.errors import Invalid
-from comgov.language import N_
 
 if TYPE_CHECKING:
     from comgov.actor import Actor
@@ -196,45 +192,12 @@ class Place:
         return "/".join([crumb.name for crumb in self.above[1:]] + ([] if self.node.is_root else [self.node.name]))
 
 
-def _boolean(part: object) -> bool:
-    if not isinstance(part, bool):
-        raise TypeError(part)
-    return part
-
-
-def _text(part: object) -> str:
-    if not isinstance(part, str) or "\0" in part:
-        raise TypeError(part)
-    part.encode()
-    return part
-
-
-def _whole(part: object) -> int:
-    if not isinstance(part, int) or not 0 <= part < 2**63:
-        raise TypeError(part)
-    return part
-
-
-def _instant(part: object) -> datetime:
-    instant = datetime.fromisoformat(_text(part))
-    if instant.tzinfo is None:
-        raise TypeError(part)
-    return instant
-
-
 class Sort(StrEnum):
     """What a list is sorted by."""
 
     NAME = "name"
     CHANGED = "changed"
     SIZE = "size"
-
-
-_KEYS: Mapping[Sort, tuple[Callable[[object], object], ...]] = {
-    Sort.NAME: (_boolean, _text, _whole),
-    Sort.CHANGED: (_instant, _whole),
-    Sort.SIZE: (_whole, _whole),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,22 +213,6 @@ class Listing:
     matching: str = ""
     after: tuple[object, ...] | None = None
     limit: int = 100
-
-    @staticmethod
-    def encode(key: tuple[object, ...]) -> str:
-        """A row's key as an address holds it: base64url of its JSON."""
-        plain = [part.isoformat() if isinstance(part, datetime) else part for part in key]
-        return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
-
-    @staticmethod
-    def decode(sort: Sort, text: str) -> tuple[object, ...]:
-        """The key that `encode` made for that sort. Raises Invalid for anything else."""
-        try:
-            parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            key = tuple(kind(part) for kind, part in zip(_KEYS[sort], parts, strict=True))
-        except (ValueError, TypeError, RecursionError, OverflowError) as error:
-            raise Invalid(N_("This page of the list cannot be found. Please start again at its beginning.")) from error
-        return key
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from comgov.feature import PLATFORM
 from comgov.files import transfer
 from comgov.files.actions import links, spaces, trash, tree, versions
 from comgov.files.actions.upload import upload
-from comgov.files.addresses import address, link_address, listing
+from comgov.files.addresses import address, encode_key, link_address, listing
 from comgov.files.config import Config
-from comgov.files.model import Deed, Listing, Sort, SpaceRole, may
+from comgov.files.model import Deed, Sort, SpaceRole, may
 from comgov.files.names import uploaded_name
 from comgov.files.representation import viewed_as
 from comgov.language import N_
@@ -47,7 +47,7 @@ async def show(request: http.Request) -> http.StreamResponse:
 async def _show_folder(request: http.Request, actor: Actor, place: Place) -> http.StreamResponse:
     platform, wish = request.app[PLATFORM], listing(request.query)
     place, rows = await tree.list_folder(platform, actor, place.node.id, wish)
-    following = address(wish, after=Listing.encode(rows.next)) if rows.next else None
+    following = address(wish, after=encode_key(rows.next)) if rows.next else None
     return web.render(
         request,
         "files/folder.html",
