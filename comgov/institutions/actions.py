@@ -63,6 +63,7 @@ async def add(
         "created_at": platform.clock(),
     }
     async with platform.db.transaction() as connection:
+        await store.lock_tree(connection)
         parent_id = await _parent_of(connection, None, parent) if parent else None
         institution = await store.insert(connection, **columns, parent_id=parent_id)
         await journal.record(connection, actor, "add", "institution", institution.id, code=code, name=name_fr)
@@ -95,6 +96,8 @@ async def change(
     }
     given = {name: value for name, value in changes.items() if value is not None}
     async with platform.db.transaction() as connection:
+        if parent is not None:
+            await store.lock_tree(connection)
         institution = await _locked(connection, code)
         if parent is not None:
             given["parent_id"] = await _parent_of(connection, institution, parent) if parent else None
@@ -186,8 +189,7 @@ def _found(institution: Institution | None, code: str) -> Institution:
 
 
 async def _parent_of(connection: Connection, institution: Institution | None, parent: str) -> int:
-    """The parent's id, if the tree stays one and does not grow too deep. institution: None for a new one."""
-    await store.lock_tree(connection)
+    """The parent's id, if the tree (locked) stays one and does not grow too deep. institution: None for a new one."""
     above = _found(await store.by_code(connection, parent), parent)
     line = await store.line(connection, above.id)
     if institution is not None and institution.id in line:

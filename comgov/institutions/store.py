@@ -71,7 +71,7 @@ async def by_code(connection: Connection, code: str) -> Institution | None:
     return _institution(row) if row else None
 
 
-BY_CODE_LOCKED = "SELECT * FROM comgov.institution WHERE code = $1 FOR UPDATE"
+BY_CODE_LOCKED = "SELECT * FROM comgov.institution WHERE code = $1 FOR NO KEY UPDATE"
 
 
 async def by_code_locked(connection: Connection, code: str) -> Institution | None:

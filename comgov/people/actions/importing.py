@@ -40,7 +40,7 @@ class Imported:
 @dataclass(frozen=True)
 class _Plan:
     new: list[Row]
-    known: list[tuple[Row, Person]]
+    known: list[Row]
     institution_ids: dict[str, int]
     faults: list[Fault]
 
@@ -61,11 +61,12 @@ async def import_people(
     hashes = await _hash(platform, [row.password for row in plan.new], progress)
     async with platform.db.transaction() as connection:
         await _add(platform, connection, actor, plan, hashes)
-        changed = [row.address for row, person in plan.known if await _change(connection, actor, row, person)]
+        people = await store.by_addresses_locked(connection, [row.address for row in plan.known])
+        changed = [row.address for row in plan.known if await _change(connection, actor, row, people[row.address])]
     return Imported(
         added=tuple(row.address for row in plan.new),
         changed=tuple(changed),
-        unchanged=tuple(row.address for row, _ in plan.known if row.address not in set(changed)),
+        unchanged=tuple(row.address for row in plan.known if row.address not in set(changed)),
     )
 
 
@@ -93,7 +94,7 @@ def _place(plan: _Plan, actor: Actor, row: Row, person: Person | None, is_taken:
     if person is None:
         plan.new.append(row)
     else:
-        plan.known.append((row, person))
+        plan.known.append(row)
 
 
 async def _hash(
@@ -115,6 +116,8 @@ async def _hash(
 async def _add(
     platform: Platform, connection: Connection, actor: Actor, plan: _Plan, hashes: Sequence[str | None]
 ) -> None:
+    """Insert in the order of addresses, so that two imports never wait for each other."""
+    new = sorted(zip(plan.new, hashes, strict=True), key=lambda pair: pair[0].address)
     accounts = [
         NewAccount(
             kind="person",
@@ -123,7 +126,7 @@ async def _add(
             name=row.name,
             quota_bytes=quota_of(platform, row.quota_bytes),
         )
-        for row in plan.new
+        for row, _ in new
     ]
     people = [
         NewPerson(
@@ -131,11 +134,11 @@ async def _add(
             language=row.language or DEFAULT_LANGUAGE,
             roles=row.roles or frozenset({Role.CIVIL_SERVANT}),
         )
-        for row, kept in zip(plan.new, hashes, strict=True)
+        for row, kept in new
     ]
     ids = await store.insert_accounts(connection, accounts, platform.clock())
     await store.insert_people(connection, ids, people)
-    for person_id, row, person in zip(ids, plan.new, people, strict=True):
+    for person_id, (row, _), person in zip(ids, new, people, strict=True):
         details = {"address": row.address, "name": row.name, "roles": sorted(person.roles)}
         await journal.record(connection, actor, "add", "person", person_id, **details)
 

@@ -55,7 +55,7 @@ async def by_address(connection: Connection, address: str) -> MailingList | None
     return (await _lists(connection, [row]))[0] if row else None
 
 
-BY_ADDRESS_LOCKED = _LIST + "WHERE address = $1 FOR UPDATE"
+BY_ADDRESS_LOCKED = _LIST + "WHERE address = $1 FOR NO KEY UPDATE"
 
 
 async def by_address_locked(connection: Connection, address: str) -> MailingList | None:

@@ -125,7 +125,17 @@ async def by_addresses(connection: Connection, addresses: Iterable[str]) -> dict
     return {row["address"]: _person(row) for row in await connection.fetch(BY_ADDRESSES, list(addresses))}
 
 
-BY_ADDRESS_LOCKED = _PERSON + "WHERE account.address = $1 FOR UPDATE OF account, person"
+BY_ADDRESSES_LOCKED = (
+    _PERSON + "WHERE account.address = ANY ($1::text[]) ORDER BY account.address FOR NO KEY UPDATE OF account, person"
+)
+
+
+async def by_addresses_locked(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]:
+    """The same, for this transaction alone to change; locked by address, so that two never wait for each other."""
+    return {row["address"]: _person(row) for row in await connection.fetch(BY_ADDRESSES_LOCKED, list(addresses))}
+
+
+BY_ADDRESS_LOCKED = _PERSON + "WHERE account.address = $1 FOR NO KEY UPDATE OF account, person"
 
 
 async def by_address_locked(connection: Connection, address: str) -> Person | None:

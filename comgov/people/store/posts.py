@@ -34,7 +34,7 @@ async def by_address(connection: Connection, address: str) -> Post | None:
     return (await _posts(connection, [row]))[0] if row else None
 
 
-BY_ADDRESS_LOCKED = _POST + "WHERE kind = 'post' AND address = $1 FOR UPDATE"
+BY_ADDRESS_LOCKED = _POST + "WHERE kind = 'post' AND address = $1 FOR NO KEY UPDATE"
 
 
 async def by_address_locked(connection: Connection, address: str) -> Post | None:

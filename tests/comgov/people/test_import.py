@@ -176,13 +176,24 @@ async def test_an_import_that_would_remove_the_last_administrator_does_nothing(p
         assert await connection.fetchval("SELECT count(*) FROM comgov.person") == 1
 
 
-async def test_two_imports_of_the_same_file_at_once_add_each_person_once(platform: Platform) -> None:
-    text = "address,name\n" + "".join(f"p{number}@sante.gov.test,P {number}\n" for number in range(200))
-    answers = await asyncio.gather(*(import_text(platform, text) for _ in range(3)), return_exceptions=True)
+async def test_imports_of_the_same_people_at_once_in_any_order_add_each_person_once(platform: Platform) -> None:
+    lines = [f"p{number}@sante.gov.test,P {number}\n" for number in range(200)]
+    rosters = ["".join(["address,name\n", *order]) for order in (lines, lines[::-1], lines[100:] + lines[:100])]
+    answers = await asyncio.gather(*(import_text(platform, text) for text in rosters), return_exceptions=True)
     assert all(isinstance(answer, Imported | Conflict) for answer in answers), answers
-    async with platform.db.connection() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM comgov.person") == 200
-    assert len((await import_text(platform, text)).unchanged) == 200
+    assert len((await import_text(platform, rosters[0])).unchanged) == 200
+
+
+async def test_changes_of_the_same_people_at_once_in_any_order_are_all_made(platform: Platform) -> None:
+    lines = [f"p{number}@sante.gov.test,P {number}" for number in range(100)]
+    await import_text(platform, "\n".join(["address,name", *lines]))
+    rosters = [
+        "\n".join(["address,name", *(f"{line} {name}" for line in order)])
+        for name, order in (("a", lines), ("b", lines[::-1]), ("c", lines[50:] + lines[:50]))
+    ]
+    answers = await asyncio.gather(*(import_text(platform, text) for text in rosters))
+    assert [len(answer.changed) for answer in answers] == [100] * 3
+    assert (await get_person(platform, "p7@sante.gov.test")).name in ("P 7 a", "P 7 b", "P 7 c")
 
 
 async def test_progress_counts_every_row(platform: Platform) -> None:
