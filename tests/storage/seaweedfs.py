@@ -58,6 +58,7 @@ class SeaweedFS:
             return
         command = [
             str(_WEED),
+            f"-logdir={self.folder}",
             "server",
             f"-dir={self.folder}",
             "-ip=127.0.0.1",
