@@ -7,40 +7,25 @@ strict about line ends, and every failure, foreseen or not, becomes a reply that
 from __future__ import annotations
 
 import asyncio
-import binascii
-from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiosmtpd import smtp as aiosmtpd
 
-from mail.address import Address, AddressError, parse_path
-from mail.envelope import Client, Envelope, Origin
-from mail.errors import (
-    AuthenticationNeeded,
-    BadAddress,
-    BadSyntax,
-    Closing,
-    MailError,
-    MessageTooLarge,
-    SystemDown,
-    TooManyRecipients,
-)
+from mail.envelope import Client, Origin
+from mail.errors import AuthenticationNeeded, BadSyntax, Closing, MailError, SystemDown, TooManyRecipients
+from mail.smtp.authentication import MECHANISMS, credentials
 from mail.smtp.replies import (
-    AuthenticationCancelled,
     AuthenticationFailed,
-    BadResponse,
     BadSequence,
     EncryptionNeeded,
     NotImplementedHere,
     Slow,
     TooManyConnections,
     TooManyErrors,
-    UnknownMechanism,
     UnknownParameter,
-    Utf8Needed,
 )
+from mail.smtp.transaction import Argument, Transaction, parse_argument
 from mail.smtp.wire import Disconnected, Wire
 
 if TYPE_CHECKING:
@@ -54,17 +39,6 @@ log = structlog.get_logger()
 _COMMAND_LIMIT_BYTES = 12_288  # RFC 4954 §4, for AUTH; far above what the others need
 _READER_LIMIT_BYTES = 64 * 1024
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS"})  # a browser that was lured here
-
-
-@dataclass(slots=True)
-class Transaction:
-    """What MAIL and RCPT have said so far. has_sender: MAIL was given; its sender None is `<>`."""
-
-    has_sender: bool = False
-    sender: Address | None = None
-    recipients: list[Address] = field(default_factory=list)
-    is_8bit: bool = False
-    smtputf8: bool = False
 
 
 class Facts(aiosmtpd.Session):
@@ -258,7 +232,7 @@ class Session(aiosmtpd.SMTP):
         if self.tls_context and not self.is_encrypted:
             words.append("STARTTLS")
         if self._server.is_for_people and self.is_encrypted and not self.session.identity:
-            words.append("AUTH PLAIN LOGIN")
+            words.append(f"AUTH {MECHANISMS}")
         return "\r\n".join([*(f"250-{word}" for word in words[:-1]), f"250 {words[-1]}"])
 
     def _greet(self, name: str, *, extended: bool) -> None:
@@ -278,13 +252,9 @@ class Session(aiosmtpd.SMTP):
         return ""
 
     async def smtp_AUTH(self, argument: str) -> str:
-        """Sign in (RFC 4954), with PLAIN (RFC 4616) or LOGIN."""
+        """Sign in."""
         self._check_may_authenticate()
-        mechanism, _, initial = argument.partition(" ")
-        ways = {"PLAIN": self._plain, "LOGIN": self._login}
-        if mechanism.upper() not in ways:
-            raise UnknownMechanism
-        login, password = await ways[mechanism.upper()](initial.strip(" "))
+        login, password = await credentials(argument, self._ask)
         identity = await self._server.relay.directory.authenticate(login, password, ip=self.ip)
         if identity is None:
             log.warning("smtp.sign_in_refused", ip=self.ip)
@@ -300,33 +270,20 @@ class Session(aiosmtpd.SMTP):
         if not self.session.host_name or self.session.identity or self.transaction.has_sender:
             raise BadSequence("AUTH comes after EHLO, once, outside a message")
 
-    async def _plain(self, initial: str) -> tuple[str, str]:
-        pieces = _from_base64(initial or await self._ask("")).split("\0")
-        if len(pieces) != 3 or pieces[0] not in ("", pieces[1]):
-            raise BadResponse
-        return pieces[1], pieces[2]
-
-    async def _login(self, initial: str) -> tuple[str, str]:
-        login = _from_base64(initial or await self._ask("Username:"))
-        return login, _from_base64(await self._ask("Password:"))
-
-    async def _ask(self, challenge: str) -> str:
-        """What the client answers to a challenge, still in base64."""
-        await self.push(f"334 {b64encode(challenge.encode()).decode()}")
-        line = await self._wire.line(_COMMAND_LIMIT_BYTES)
-        if line == b"*":
-            raise AuthenticationCancelled
-        return line.decode("ascii", "replace")
+    async def _ask(self, challenge: str) -> bytes:
+        await self.push(challenge)
+        return await self._wire.line(_COMMAND_LIMIT_BYTES)
 
     async def smtp_MAIL(self, argument: str) -> str:
         """Begin a message: its envelope sender."""
         self._check_may_send()
         if self.transaction.has_sender:
             raise BadSequence("A message is begun already")
-        path, parameters = self._parse_path("FROM:", argument)
-        transaction = Transaction(has_sender=True)
-        self._apply(transaction, parameters)
-        transaction.sender = _to_address(path, transaction.smtputf8) if path else None
+        transaction = Transaction.begin(
+            self._parse("FROM:", argument),
+            size_limit_bytes=self._server.config.message_limit_bytes,
+            takes_auth=self._server.is_for_people,
+        )
         await self._server.relay.check_sender(transaction.sender, self._client())
         self.transaction = transaction
         return "250 2.1.0 Go on"
@@ -339,48 +296,24 @@ class Session(aiosmtpd.SMTP):
         if self._server.is_for_people and not self.session.identity:
             raise AuthenticationNeeded
 
-    def _parse_path(self, keyword: str, argument: str) -> tuple[str, dict[str, str]]:
-        if argument[: len(keyword)].upper() != keyword:
-            raise BadSyntax(f"{keyword}<address> is expected")
-        try:
-            path, rest = parse_path(argument[len(keyword) :])
-        except AddressError as error:
-            raise BadAddress(f"Malformed address: {error}") from error
-        if rest and not self.session.extended_smtp:
+    def _parse(self, keyword: str, text: str) -> Argument:
+        argument = parse_argument(keyword, text)
+        if argument.parameters and not self.session.extended_smtp:
             raise UnknownParameter("Parameters are for those who say EHLO")
-        parameters = {}
-        for word in rest.split():
-            name, _, value = word.partition("=")
-            parameters[name.upper()] = value
-        return path, parameters
-
-    def _apply(self, transaction: Transaction, parameters: dict[str, str]) -> None:
-        """The parameters of MAIL. Raises UnknownParameter, BadSyntax, MessageTooLarge."""
-        for name, value in parameters.items():
-            if name == "SIZE":
-                if not (value.isascii() and value.isdigit() and len(value) <= 20):
-                    raise BadSyntax("SIZE takes a number of bytes")
-                if int(value) > self._server.config.message_limit_bytes:
-                    raise MessageTooLarge
-            elif name == "BODY" and value.upper() in ("7BIT", "8BITMIME"):
-                transaction.is_8bit = value.upper() == "8BITMIME"
-            elif name == "SMTPUTF8" and not value:
-                transaction.smtputf8 = True
-            elif name != "AUTH" or not self._server.is_for_people:  # RFC 4954 §5: taken, and not believed
-                raise UnknownParameter
+        return argument
 
     async def smtp_RCPT(self, argument: str) -> str:
         """One more recipient."""
         if not self.transaction.has_sender:
             raise BadSequence("MAIL comes first")
-        path, parameters = self._parse_path("TO:", argument)
-        if parameters:
+        target = self._parse("TO:", argument)
+        if target.parameters:
             raise UnknownParameter
         if len(self.transaction.recipients) >= self._server.config.recipient_limit:
             raise TooManyRecipients
-        if path.lower() == "postmaster":  # RFC 5321 §4.5.1
-            path = self._server.config.postmaster or f"postmaster@{self.hostname}"
-        recipient = _to_address(path, self.transaction.smtputf8)
+        if target.path.lower() == "postmaster":  # RFC 5321 §4.5.1
+            target = Argument(self._server.config.postmaster or f"postmaster@{self.hostname}", {})
+        recipient = target.address(smtputf8=self.transaction.smtputf8)
         await self._server.relay.check_recipient(recipient, self.transaction.sender, self._client())
         self.transaction.recipients.append(recipient)
         return "250 2.1.5 Go on"
@@ -391,14 +324,8 @@ class Session(aiosmtpd.SMTP):
             raise BadSyntax("DATA takes no argument")
         if not self.transaction.recipients:
             raise BadSequence("No recipient was accepted")
-        transaction = self.transaction
+        envelope = self.transaction.envelope()
         self._set_rset_state()
-        envelope = Envelope(
-            sender=transaction.sender,
-            recipients=tuple(transaction.recipients),
-            is_8bit=transaction.is_8bit,
-            smtputf8=transaction.smtputf8,
-        )
         await self.push("354 End with a dot on a line of its own")
         content = await self._wire.message(
             limit_bytes=self._server.config.message_limit_bytes,
@@ -466,20 +393,3 @@ class Session(aiosmtpd.SMTP):
 
 
 _COMMANDS = sorted(name for name in vars(Session) if name.startswith("smtp_"))
-
-
-def _to_address(path: str, smtputf8: bool) -> Address:
-    if not path.isascii() and not smtputf8:
-        raise Utf8Needed
-    try:
-        return Address.parse(path)
-    except AddressError as error:
-        raise BadAddress(f"Malformed address: {error}") from error
-
-
-def _from_base64(text: str) -> str:
-    """RFC 4954 §4: `=` stands for an empty response."""
-    try:
-        return b64decode("" if text == "=" else text, validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise BadResponse from None
