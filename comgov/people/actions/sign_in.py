@@ -55,30 +55,44 @@ async def authenticate(platform: Ground, address: str, password: str, *, ip: str
 async def _verify(platform: Ground, found: Credentials | None, address: str, password: str, ip: str) -> None:
     """Compare with argon2id, within the limits; returns if the password is right.
 
-    Levels are read and raised while holding a turn, so that guesses sent together cannot slip by each other:
-    at most as many as there are turns on all workers.
+    Levels are read again and raised while holding a turn, so that guesses sent together cannot slip by each other:
+    at most as many as there are turns on all workers. Who is over the limit already does not wait for a turn.
     """
-    passwords, now = passwords_of(platform), platform.clock()
+    passwords = passwords_of(platform)
     kept = found.password_hash if found else None
-    pair, *others = limits.buckets(platform.config(Config), address, ip)
+    buckets = limits.buckets(platform.config(Config), address, ip)
+    await _must_be_within(platform, buckets)
     async with passwords.turn:
-        if kept is not None and passwords.remembers(kept, password, now):
+        if kept is not None and passwords.remembers(kept, password, platform.clock()):
             return
-        async with platform.db.connection() as connection:
-            levels = await store.failures(connection, [bucket.key for bucket in (pair, *others)])
-        if any(limits.is_full(bucket, levels, now) for bucket in (pair, *others)):
-            raise TooMany(N_("Too many failed sign-ins. Wait a quarter of an hour, then try again."))
+        failed_before = await _must_be_within(platform, buckets)
         if not await passwords.matches(kept, password):
-            await _fail(platform, found, (pair, *others), ip)
+            await _fail(platform, found, buckets, ip)
         assert found is not None and kept is not None
         if passwords.is_outdated(kept):
-            new = await passwords.hash_in_turn(password)
+            kept = await _rehash(platform, found, kept, password)
+        if failed_before:
             async with platform.db.connection() as connection:
-                await store.rehash(connection, found.actor.person_id, kept, new)
-        if pair.key in levels:
-            async with platform.db.connection() as connection:
-                await store.forgive(connection, pair.key)
-    passwords.remember(kept, password, now)
+                await store.forgive(connection, buckets[0].key)
+    passwords.remember(kept, password, platform.clock())
+
+
+async def _must_be_within(platform: Ground, buckets: tuple[limits.Bucket, ...]) -> bool:
+    """Raises TooMany when a bucket is full; tells whether the first one, the pair's, holds anything."""
+    async with platform.db.connection() as connection:
+        levels = await store.failures(connection, [bucket.key for bucket in buckets])
+    now = platform.clock()
+    if any(limits.is_full(bucket, levels, now) for bucket in buckets):
+        raise TooMany(N_("Too many failed sign-ins. Wait a quarter of an hour, then try again."))
+    return buckets[0].key in levels
+
+
+async def _rehash(platform: Ground, found: Credentials, kept: str, password: str) -> str:
+    """Hash at the cost that the configuration asks for now; gives the new hash."""
+    new = await passwords_of(platform).hash_in_turn(password)
+    async with platform.db.connection() as connection:
+        await store.rehash(connection, found.actor.person_id, kept, new)
+    return new
 
 
 async def _fail(platform: Ground, found: Credentials | None, buckets: tuple[limits.Bucket, ...], ip: str) -> NoReturn:

@@ -29,6 +29,7 @@ from comgov.people.actions import (
     sign_out,
     sweep,
 )
+from comgov.people.actions.sign_in import passwords_of
 from comgov.people.limits import client_of
 from comgov.people.passwords import Passwords
 
@@ -165,6 +166,17 @@ async def test_guesses_sent_together_from_several_workers_do_not_slip_by_the_lim
     guessed = sum(isinstance(answer, Unauthenticated) for answer in answers)
     assert 10 <= guessed <= 10 + 3 * platform.config(Config).password_parallel
     assert guessed + sum(isinstance(answer, TooMany) for answer in answers) == 60
+
+
+async def test_a_client_over_the_limit_does_not_wait_for_a_turn(platform: Platform, claire: Actor) -> None:
+    for _ in range(10):
+        with pytest.raises(Unauthenticated):
+            await authenticate(platform, CLAIRE, "guess guess guess", ip="198.51.100.1")
+    passwords = passwords_of(platform)
+    for _ in range(platform.config(Config).password_parallel):
+        await passwords.turn.acquire()
+    with pytest.raises(TooMany):
+        await asyncio.wait_for(authenticate(platform, CLAIRE, PASSWORD, ip="198.51.100.1"), timeout=5)
 
 
 async def test_an_address_guessed_from_everywhere_stops_for_all(platform: Platform, claire: Actor) -> None:
