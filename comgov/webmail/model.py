@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from email.utils import getaddresses
 from typing import TYPE_CHECKING, Literal
 
 from comgov.errors import Invalid
@@ -111,23 +110,42 @@ class Recipient:
     address: Address
 
 
+_ENTRY = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^",;\r\n])*)[,;\r\n]*')
+_NAMED = re.compile(r"(.*?)\s*<([^<>]*)>")
+
+
 def recipients(text: str) -> list[Recipient]:
-    """Who a field of addresses names: `Name <a@b>, c@d; e@f`. Raises Invalid with the one that cannot be read."""
+    """Who a field of addresses names: `Name <a@b>, "Name, title" <c@d>; e@f`.
+
+    Raises Invalid with the one that cannot be read.
+    """
     if len(text) > ADDRESSES_LIMIT:
         raise Invalid(N_("There are too many addresses in one field. Write to a list instead."))
-    clean = re.sub(r"[\r\n;]+", ",", text).strip(" ,")
-    if not clean:
-        return []
-    found = []
-    for name, address in getaddresses([clean], strict=True):
-        try:
-            found.append(Recipient(name=single_line(name), address=Address.parse(address)))
-        except AddressError as error:
-            wrong = address or clean
-            raise Invalid(
-                N_("“{address}” is not an address. Nothing was sent; correct it and send again."), address=wrong[:100]
-            ) from error
+    found, at = [], 0
+    while at < len(text):
+        entry = _ENTRY.match(text, at)
+        if entry is None or entry.end() == at:  # a quotation mark that is never closed
+            raise _no_address(text[at:])
+        at = entry.end()
+        if written := entry[1].strip():
+            found.append(_recipient(written))
     return found
+
+
+def _recipient(written: str) -> Recipient:
+    named = _NAMED.fullmatch(written)
+    name, address = (named[1], named[2]) if named else ("", written)
+    name = re.sub(r"\\(.)", r"\1", name[1:-1]) if name[:1] == '"' == name[-1:] else name
+    try:
+        return Recipient(name=single_line(name), address=Address.parse(address.strip()))
+    except AddressError as error:
+        raise _no_address(written) from error
+
+
+def _no_address(written: str) -> Invalid:
+    return Invalid(
+        N_("“{address}” is not an address. Nothing was sent; correct it and send again."), address=written[:100]
+    )
 
 
 def single_line(text: str) -> str:

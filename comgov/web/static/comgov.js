@@ -27,6 +27,14 @@
     for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
   });
 
+  /* a list beside what is read stays where it was scrolled to */
+  const column = document.querySelector("body.list main, body.reading main");
+  if (column) {
+    const place = `scroll:${location.pathname.split("/").slice(0, 3).join("/")}${location.search}`;
+    column.scrollTop = Number(sessionStorage.getItem(place));
+    addEventListener("pagehide", () => sessionStorage.setItem(place, column.scrollTop));
+  }
+
   /* a second click sends nothing twice; the server would see to it too */
   document.addEventListener("submit", (event) => {
     const form = event.target;
