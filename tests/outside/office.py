@@ -38,7 +38,8 @@ ADMIN, JEAN = "admin@setic.gov.test", "jean@sante.gov.test"
 
 _HTML = """<p>Madame,</p><p>Voici le <b>budget révisé</b> du programme de vaccination.</p>
 <table><tr><th>Poste</th><th align="right">Montant</th></tr>
-<tr><td>Chaîne du froid</td><td align="right">42 000 000</td></tr><tr><td>Formation</td><td align="right">8 500 000</td></tr></table>
+<tr><td>Chaîne du froid</td><td align="right">42 000 000</td></tr>
+<tr><td>Formation</td><td align="right">8 500 000</td></tr></table>
 <p>La version complète est sur <a href="https://finances.example.org/budget">le site du ministère</a>.</p>
 <img src="https://finances.example.org/logo.png"><p>Cordialement,<br>Anna Ndayizeye</p>"""
 
