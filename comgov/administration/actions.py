@@ -15,6 +15,7 @@ from comgov.institutions import actions as institutions
 from comgov.institutions.model import Institution, administers, must_administer_the_platform
 from comgov.language import N_
 from mail.errors import SystemDown
+from mail.queue import Summary, summarise
 from mail.traffic import traffic
 
 if TYPE_CHECKING:
@@ -112,6 +113,14 @@ async def _files(platform: Platform, only: int | None) -> Mapping[int, Figures]:
 
 def _down(error: SystemDown) -> Unavailable:
     return Unavailable(N_("The database does not answer. Try again in a minute."), reason=error.reason)
+
+
+async def outgoing(platform: Platform) -> Summary:
+    """The mail that waits for other servers; for one who was allowed to ask already. Raises Unavailable."""
+    try:
+        return await summarise(platform.db.pool)
+    except SystemDown as error:
+        raise _down(error) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from comgov.administration import actions, store
 from comgov.administration.model import Period, Report
 from comgov.institutions import actions as institutions
+from mail.queue import Summary
 
 if TYPE_CHECKING:
     from comgov.feature import Platform
@@ -31,6 +32,8 @@ class Reading:
     """What one scrape found."""
 
     report: Report
+    now: datetime
+    outgoing: Summary
     sessions: int
     journal_waiting: int
     database_bytes: int
@@ -42,9 +45,12 @@ async def scrape(platform: Platform) -> bytes:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     everyone = [branch.institution for branch in await institutions.everyone(platform)]
     report = await actions.report(platform, Period(midnight, now + timedelta(minutes=1)), everyone)
+    outgoing = await actions.outgoing(platform)
     async with platform.db.connection() as connection:
         reading = Reading(
             report=report,
+            now=now,
+            outgoing=outgoing,
             sessions=await store.sessions(connection),
             journal_waiting=await store.journal_waiting(connection),
             database_bytes=await store.database_bytes(connection),
@@ -63,6 +69,11 @@ class _Read(Collector):
     def collect(self) -> Iterable[Metric]:
         reading = self._reading
         yield from _of_institutions(reading.report)
+        waiting = reading.outgoing
+        age = (reading.now - waiting.oldest).total_seconds() if waiting.oldest else 0
+        yield GaugeMetricFamily("comgov_mail_queue", "Recipients that wait for other servers.", waiting.waiting)
+        yield GaugeMetricFamily("comgov_mail_queue_bytes", "What is to be sent to them.", waiting.size_bytes)
+        yield GaugeMetricFamily("comgov_mail_queue_oldest_seconds", "How long the oldest has waited.", age)
         yield GaugeMetricFamily("comgov_sessions", "Sessions that have not ended.", reading.sessions)
         yield GaugeMetricFamily(
             "comgov_journal_waiting", "Entries of the journal not yet linked.", reading.journal_waiting

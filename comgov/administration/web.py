@@ -63,6 +63,7 @@ async def show_usage(request: http.Request) -> http.StreamResponse:
     """`GET /administration`: sentences, then the figures of a month."""
     actor, report = await _asked(request)
     before = month_before(report.period)
+    is_platform = actor.has(Role.PLATFORM_ADMINISTRATOR)
     return web.render(
         request,
         "administration/usage.html",
@@ -71,7 +72,8 @@ async def show_usage(request: http.Request) -> http.StreamResponse:
         name_of=lambda month: format_skeleton("yMMMM", month_named(month).since, locale=web.language(request)),
         month_before=f"{before.since:%Y-%m}",
         month_after=f"{report.period.until:%Y-%m}" if report.period.until <= request.app[PLATFORM].clock() else None,
-        is_platform=actor.has(Role.PLATFORM_ADMINISTRATOR),
+        is_platform=is_platform,
+        outgoing=await actions.outgoing(request.app[PLATFORM]) if is_platform else None,
         share=share,
     )
 

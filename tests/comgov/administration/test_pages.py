@@ -44,6 +44,14 @@ async def test_the_usage_page_speaks_in_sentences_before_figures(government: Gov
     assert "/administration" in (await (await open_as(ADMIN)).get("/")).text
 
 
+async def test_mail_that_waits_for_other_servers_is_told_to_who_runs_the_platform(
+    government: Government, open_as
+) -> None:
+    await government.send(government.jean, "someone@example.org", "other@example.org")
+    assert "2 courriers attendent d'autres serveurs" in (await (await open_as(ADMIN)).get("/administration")).text
+    assert "attendent" not in (await (await open_as(JEAN)).get("/administration")).text
+
+
 async def test_a_focal_point_sees_their_own_institution_only(open_as) -> None:
     browser = await open_as(JEAN)
     page = (await browser.get("/administration")).text

@@ -162,6 +162,8 @@ async def test_metrics_are_the_figures_of_today_whichever_worker_answers(governm
         'comgov_files_bytes{institution="sante"} 1750.0',
         'comgov_quota_bytes{institution="sante"} 10000.0',
         "comgov_sessions 0.0",
+        "comgov_mail_queue 1.0",
+        "comgov_mail_queue_oldest_seconds 0.0",
     ):
         assert line in text.splitlines()
     clock.advance(timedelta(days=1))
