@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import structlog
-from aiohttp import web as aiohttp_web
 
 import mail
 from comgov import (
@@ -234,15 +233,5 @@ _CHECKS = {"database": database_answers, "storage": _storage_answers}
 @asynccontextmanager
 async def _serve_http(config: Config, platform: Platform, listening: socket.socket) -> AsyncIterator[None]:
     application = web.application(platform, FEATURES, site=warm_up(), visitors=visitors, checks=_CHECKS)
-    runner = aiohttp_web.AppRunner(
-        application,
-        access_log=None,
-        keepalive_timeout=config.web.keepalive.total_seconds(),
-        shutdown_timeout=_GOODBYE_SECONDS,
-    )
-    await runner.setup()
-    await aiohttp_web.SockSite(runner, listening).start()
-    try:
+    async with web.serve(application, listening, goodbye_seconds=_GOODBYE_SECONDS):
         yield
-    finally:
-        await runner.cleanup()

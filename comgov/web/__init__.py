@@ -7,6 +7,7 @@ from comgov.web.forms import FilesTooLarge, Form, Part, Upload, form, parts
 from comgov.web.frame import capacity
 from comgov.web.middleware import content_policy
 from comgov.web.pages import Page, flash, gettext, instant, is_local, language, redirect, render, whole_moment
+from comgov.web.server import serve
 from comgov.web.visitor import (
     Capacity,
     Visitor,
@@ -49,6 +50,7 @@ __all__ = [
     "prepare",
     "redirect",
     "render",
+    "serve",
     "session_token",
     "visitor",
     "whole_moment",
