@@ -5,8 +5,8 @@ its quota and traffic counted; at Postfix it is in the queue, and leaves it for 
 runs until smtp-source has its last 250, so that what Postfix does after its own is not held against it, except in the
 column of processor time, which counts all its processes until the queue is empty. TLS, milters, DKIM: none on either.
 
-Sessions are spread over up to seven recipients, each message on a connection of its own, as smtp-source does it by
-default; "kept" means that each session sends all its messages over one.
+Each session has a recipient of its own, and each message a connection of its own, as smtp-source does it by default;
+"kept" means that a session sends all its messages over one.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from comgov.demo.clients import connect
-from comgov.demo.government import PEOPLE, full
+import asyncpg
+
+from comgov.demo.government import full
 from comgov.demo.process import DemoProcess
 from comgov.demo.setting import free_ports
+from comgov.postgres import borrowed_postgres_server
 from tests.benchmarks.harness import Contest, Measure, cpu_seconds
 from tests.benchmarks.peers import postfix
 
@@ -30,10 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from comgov.demo.clients import Clients
     from tests.benchmarks.peers.postfix import Postfix
 
-RECIPIENTS = tuple(full(person.address) for person in PEOPLE)[:7]
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+RECIPIENTS = tuple(full(f"bench{number}@sante") for number in range(32))
 MESSAGES = {5_000: {1: 400, 8: 1600, 32: 3200}, 100_000: {1: 100, 8: 400, 32: 640}}
 """How many messages a round has, by their size in bytes and the number of sessions."""
 
@@ -42,53 +46,59 @@ MESSAGES = {5_000: {1: 400, 8: 1600, 32: 3200}, 100_000: {1: 100, 8: 400, 32: 64
 async def contests(folder: Path) -> AsyncIterator[Sequence[Contest]]:
     if shutil.which("smtp-source") is None:
         raise RuntimeError("this benchmark needs Postfix's smtp-source: apt-get install postfix")
-    ports = free_ports()
-    demo = DemoProcess(folder / "demo", ports)
+    demo = DemoProcess(folder / "demo", free_ports())
     async with postfix.running(folder / "postfix") as peer:
         await demo.start()
         try:
-            async with connect(ports, folder / "demo") as clients:
+            await _add_people(demo.directory, folder / "people.csv")
+            with borrowed_postgres_server(demo.directory / "data" / "postgres") as url:
+                database = await asyncpg.connect(url)
                 yield [
-                    _contest(demo, clients, peer, sessions, size_bytes, kept=kept)
+                    _contest(demo, database, peer, sessions, size_bytes, kept=kept)
                     for size_bytes, rounds in MESSAGES.items()
                     for sessions in rounds
-                    for kept in ((False, True) if sessions > 1 else (False,))
+                    for kept in (False, True)
                 ]
+                await database.close()
         finally:
             demo.stop()
 
 
+async def _add_people(demo: Path, file: Path) -> None:
+    file.write_text("address,name\n" + "".join(f"{address},Bench\n" for address in RECIPIENTS))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "comgov", "person", "import", str(file), "--config", str(demo / "comgov.toml")),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    if await process.wait():
+        raise RuntimeError("the recipients could not be added")
+
+
 def _contest(
-    demo: DemoProcess, clients: Clients, peer: Postfix, sessions: int, size_bytes: int, *, kept: bool
+    demo: DemoProcess, database: Connection, peer: Postfix, sessions: int, size_bytes: int, *, kept: bool
 ) -> Contest:
     load = Load(sessions, size_bytes, MESSAGES[size_bytes][sessions], kept=kept)
     return Contest(
         name=f"{size_bytes // 1000} kB, {sessions} session{'s' * (sessions > 1)}{', kept' * kept}",
         unit="/s",
         contestants={
-            "comgov, to the inbox": partial(_ours, demo, clients, load),
+            "comgov, to the inbox": partial(_ours, demo, database, load),
             "postfix, to its queue": partial(_theirs, peer, load),
         },
     )
 
 
-async def _ours(demo: DemoProcess, clients: Clients, load: Load) -> Measure:
+async def _ours(demo: DemoProcess, database: Connection, load: Load) -> Measure:
     await asyncio.to_thread(os.sync)
-    before, cpu_before = await _in_inboxes(clients), cpu_seconds(demo.pid)
-    seconds = await load.send(clients.ports.relay, RECIPIENTS)
+    before, cpu_before = await database.fetchval(IN_MAILBOXES), cpu_seconds(demo.pid)
+    seconds = await load.send(demo.ports.relay, RECIPIENTS)
     cpu = cpu_seconds(demo.pid) - cpu_before
-    if (arrived := await _in_inboxes(clients) - before) != load.messages:
-        raise RuntimeError(f"{arrived} of {load.messages} messages are in the inboxes")
+    if (arrived := await database.fetchval(IN_MAILBOXES) - before) != load.messages:
+        raise RuntimeError(f"{arrived} of {load.messages} messages are in the mailboxes")
     return Measure(load.messages / seconds, cpu * 1000 / load.messages)
 
 
-async def _in_inboxes(clients: Clients) -> int:
-    total = 0
-    for address in RECIPIENTS:
-        found = await clients.api(address).json("GET", "/api/mail/mailboxes")
-        own = [one for one in found["mailboxes"] if one["use"] == "Inbox"][:1]
-        total += sum(one["messages"] for one in own)
-    return total
+IN_MAILBOXES = "SELECT coalesce(sum(messages), 0) FROM mail.mailbox"
 
 
 async def _theirs(peer: Postfix, load: Load) -> Measure:
