@@ -175,4 +175,5 @@ def sentence(reason: Mapping[str, Any], gettext: Callable[[str], str]) -> str:
         name: datetime.fromisoformat(value["instant"]) if isinstance(value, dict) else value
         for name, value in reason["values"].items()
     }
-    return gettext(reason["message"]).format(**values)
+    written: str = reason["message"]
+    return gettext(written).format(**values)
