@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 LANGUAGE: web.RequestKey[Language] = web.RequestKey("language")
 FLASHES: web.RequestKey[list[Flash]] = web.RequestKey("flashes")
-_FLASHES_LIMIT_BYTES = 2000  # a cookie holds 4,096 bytes (RFC 6265 §6.1)
+_FLASH_LIMIT = 500  # characters
+_FLASHES_LIMIT_BYTES = 2700  # before base64: a cookie holds 4,096 bytes (RFC 6265 §6.1)
 
 
 class Page(web.Response):
@@ -138,12 +139,10 @@ def choose_language(choice: str | None, cookie: str | None, accepted: str) -> La
 
 def dump_flashes(flashes: Sequence[Flash]) -> str:
     """Flashes as a cookie's value; the last ones, as many as a cookie may hold."""
-    kept = list(flashes)
-    while True:
-        raw = json.dumps([[flash.kind, flash.text] for flash in kept]).encode()
-        if len(raw) <= _FLASHES_LIMIT_BYTES or len(kept) <= 1:
-            return base64.urlsafe_b64encode(raw[:_FLASHES_LIMIT_BYTES]).decode()
+    kept = [[flash.kind, flash.text[:_FLASH_LIMIT]] for flash in flashes]
+    while len(raw := json.dumps(kept, ensure_ascii=False).encode()) > _FLASHES_LIMIT_BYTES:
         kept.pop(0)
+    return base64.urlsafe_b64encode(raw).decode()
 
 
 def load_flashes(cookie: str) -> list[Flash]:
