@@ -81,6 +81,8 @@ class Examiner:
         except Malformed as error:
             found = Reason(Indication.FORMAT_FAILURE, error.public, tuple(error.values.items()))
             return Examination(_also(verdict, [found]), None, manifest)
+        if not isinstance(verdict, Valid) and not verdict.report.signatures:
+            return Examination(verdict, bordereau, manifest)  # it was not read to its end: nothing to compare
         found_too = list(_check(bordereau, self._verification.members, verdict.report, recipient))
         return Examination(_also(verdict, found_too), bordereau, manifest)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from comgov.dossiers import documents
@@ -13,6 +13,8 @@ from comgov.dossiers.model import Evidence, State
 from comgov.language import N_
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from comgov.dossiers.actions.reading import Way
 
 TITLES = {
@@ -53,7 +55,7 @@ class Step:
     href: str = ""
 
 
-def tell(way: Way, gettext: Callable[[str], str], fail_after: timedelta = timedelta(hours=24)) -> list[Step]:
+def tell(way: Way, gettext: Callable[[str], str], fail_after: timedelta) -> list[Step]:
     """The steps so far and the next one that is expected, by whom and before when."""
     told = [_past(evidence, gettext) for evidence in way.evidence]
     return [*told, *_next(way, gettext, fail_after)]

@@ -217,12 +217,13 @@ async def show(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/{message}`: a dossier as a story."""
     actor = await acting(request)
     story = await reading.story(request.app[PLATFORM], actor, _message(request))
+    limits = request.app[PLATFORM].config(Config)
     return web.render(
         request,
         "dossiers/story.html",
         story=story,
         state_words=stories.STATES,
-        tellings=[stories.tell(way, web.gettext(request)) for way in story.ways],
+        tellings=[stories.tell(way, web.gettext(request), limits.fail_after) for way in story.ways],
         may_register=not story.is_departure and may_register(actor, actor.institution_id),
         openssl_at=int(story.bordereau.sealed_at.timestamp()),
     )

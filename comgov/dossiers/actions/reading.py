@@ -18,6 +18,7 @@ from comgov.dossiers.model import (
     Filter,
     State,
     is_of,
+    may_register,
     may_see,
     may_see_arrival,
     may_see_presentation,
@@ -130,7 +131,7 @@ async def list_drafts(platform: Platform, actor: Actor, wanted: Filter) -> Page[
 
 async def count_waiting(platform: Platform, actor: Actor) -> int:
     """How many arrivals wait for a number that this actor could give."""
-    if not sees_everything(actor):
+    if not may_register(actor, actor.institution_id):
         return 0
     async with platform.db.connection() as connection:
         return await store.count_to_register(connection, actor.institution_id)
