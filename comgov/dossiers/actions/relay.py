@@ -23,15 +23,16 @@ from comgov.dossiers.actions.drafts import blobs, found, stored
 from comgov.dossiers.config import Config
 from comgov.dossiers.documents import Kind
 from comgov.dossiers.model import ON_THE_WAY, Delivery, State, next_state
-from comgov.errors import ComgovError
+from comgov.errors import ComgovError, Unavailable
 from comgov.institutions import actions as institutions
 from comgov.institutions.model import State as InstitutionState
+from comgov.language import N_
 from comgov.signing import container
 from comgov.signing.manifest import manifest_name, signature_name
 from storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from comgov.db import Connection
     from comgov.dossiers.examination import Examination
@@ -55,7 +56,7 @@ async def resume(platform: Platform) -> None:
         async with platform.db.connection() as connection:
             page = await store.on_the_way(connection, after, _PAGE)
         for delivery in page:
-            await _attend(platform, delivery)
+            await _try(_attend(platform, delivery), delivery)
             after = (delivery.sealed_at, delivery.message_id, delivery.recipient_id)
         if len(page) < _PAGE:
             return
@@ -69,7 +70,7 @@ async def _attend(platform: Platform, delivery: Delivery) -> None:
         return
     if age >= limits.warn_after and delivery.warned_at is None:
         await _warn(platform, delivery)
-    await _try(platform, delivery)
+    await _drive(platform, delivery)
 
 
 async def send(platform: Platform, message_id: UUID) -> None:
@@ -77,12 +78,13 @@ async def send(platform: Platform, message_id: UUID) -> None:
     async with platform.db.connection() as connection:
         waiting = [each for each in await store.deliveries(connection, message_id) if each.state in ON_THE_WAY]
     for delivery in waiting:
-        await _try(platform, delivery)
+        await _try(_drive(platform, delivery), delivery)
 
 
-async def _try(platform: Platform, delivery: Delivery) -> None:
+async def _try(work: Awaitable[None], delivery: Delivery) -> None:
+    """Do it if it can be done now; what stands in the way of one dossier holds up no other."""
     try:
-        await _drive(platform, delivery)
+        await work
     except (ComgovError, StorageError) as error:
         log.warning(
             "relay.deferred", message=str(delivery.message_id), recipient=delivery.recipient_id, reason=str(error)
@@ -126,6 +128,10 @@ async def _write_container(platform: Platform, delivery: Delivery) -> None:
         blob = await drawer.write(container.stream(parts), size_bytes=size)
     except StorageError as error:
         raise stored(error) from error
+    except container.Changed as error:
+        raise Unavailable(
+            N_("A piece is no longer what was sealed. Tell your administrator."), reason=str(error)
+        ) from error
     async with platform.db.transaction() as connection:
         await store.set_container(connection, message_id, blob.sha256, blob.size_bytes)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from comgov import authority
+from comgov.actor import console
 from comgov.dossiers.actions import drafts, reading, sealing
 from comgov.dossiers.model import Note
+from comgov.signing.certificates import Purpose, RevocationReason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -66,3 +69,13 @@ async def container(government: Government, message: UUID) -> bytes:
     story = await reading.story(government.platform, government.aline, message)
     async with aclosing(reading.read_blob(government.platform, story.container)) as found:
         return b"".join([chunk async for chunk in found])
+
+
+async def revoke_seal(government: Government, code: str) -> None:
+    """Withdraw the institution's present seal."""
+    institution = government.institutions[code]
+    for issued in await authority.actions.issued(government.platform, console("test"), institution.id):
+        if issued.purpose is Purpose.SEAL:
+            await authority.revoke(
+                government.platform, console("test"), issued.serial_number, RevocationReason.KEY_COMPROMISE
+            )

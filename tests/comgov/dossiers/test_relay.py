@@ -17,7 +17,7 @@ from comgov.dossiers.documents import Kind, read_evidence
 from comgov.dossiers.jobs import sweep
 from comgov.dossiers.model import Filter, State
 from comgov.institutions import actions as institutions
-from tests.comgov.dossiers.journey import chain, delivery, drafted, sent
+from tests.comgov.dossiers.journey import chain, delivery, drafted, revoke_seal, sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -181,3 +181,19 @@ async def test_sweeping_keeps_everything_that_a_dossier_needs(government: Govern
     for piece in dossier.pieces:
         await drawer.stat(piece.sha256)
     await drawer.stat((await delivery(government, dossier.message_id)).container)
+
+
+async def test_what_holds_up_one_dossier_holds_up_no_other(government: Government, clock: Any) -> None:
+    await institutions.suspend(government.platform, console("test"), "finances")
+    await institutions.suspend(government.platform, console("test"), "ngozi")
+    stuck = await sent(government, ("finances",))
+    clock.advance(timedelta(hours=20))
+    other = await drafted(government, ("ngozi",))
+    await sealing.seal(government.platform, government.aline, other.message_id, other.fingerprint)
+    clock.advance(timedelta(seconds=1))
+    await revoke_seal(government, "sante")
+    await institutions.resume(government.platform, console("test"), "ngozi")
+    clock.advance(timedelta(hours=5))
+    await relay.resume(government.platform)  # giving the first one up needs a seal that sante has no more
+    assert (await delivery(government, stuck.message_id)).state is State.SEALED
+    assert (await delivery(government, other.message_id, "ngozi")).state is State.RECEIVED

@@ -9,16 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from comgov import authority
-from comgov.actor import Role, console
+from comgov.actor import Role
 from comgov.dossiers.actions import arrivals, drafts, reading, sealing
 from comgov.dossiers.config import Config
 from comgov.dossiers.documents import Kind
 from comgov.dossiers.model import Filter, Note, State
 from comgov.errors import ComgovError, Conflict, Forbidden, Full, Invalid, NotFound, TooLarge, Unavailable
-from comgov.signing.certificates import Purpose, RevocationReason
 from storage import StoreFullError
-from tests.comgov.dossiers.journey import chain, chunks, drafted, sent
+from tests.comgov.dossiers.journey import chain, chunks, drafted, revoke_seal, sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,16 +104,6 @@ async def test_no_seal_no_dossier(government: Government) -> None:
     with pytest.raises(Conflict, match="no seal"):
         await sealing.seal(government.platform, government.aline, dossier.message_id, dossier.fingerprint)
     assert (await reading.list_departures(government.platform, government.aline, Filter())).count == 0
-
-
-async def revoke_seal(government: Government, code: str) -> None:
-    """Withdraw the institution's present seal."""
-    institution = government.institutions[code]
-    for issued in await authority.actions.issued(government.platform, console("test"), institution.id):
-        if issued.purpose is Purpose.SEAL:
-            await authority.revoke(
-                government.platform, console("test"), issued.serial_number, RevocationReason.KEY_COMPROMISE
-            )
 
 
 async def test_a_piece_that_is_gone_from_the_store_is_noticed_before_sealing(government: Government) -> None:
