@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-from comgov.errors import Unavailable
+from comgov.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -55,7 +55,7 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection in autocommit, for reading.
 
-        Raises Unavailable when the database cannot be reached or goes away meanwhile.
+        Raises Unavailable when the database cannot be reached or goes away meanwhile, Invalid for a text with NUL.
         """
         try:
             connection = await self.pool.acquire(timeout=_PATIENCE)
@@ -63,6 +63,8 @@ class Database:
             raise _unavailable(error) from error
         try:
             yield connection
+        except asyncpg.CharacterNotInRepertoireError as error:  # NUL, the one character that PostgreSQL cannot keep
+            raise Invalid("There is an unreadable character in what was sent. Nothing was changed.") from error
         except _DOWN as error:
             raise _unavailable(error) from error
         finally:

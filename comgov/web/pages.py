@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -121,9 +121,9 @@ def instant(text: str) -> datetime | None:
     """The aware instant that an address holds (ISO 8601); None for anything else."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo is not None else None
+    except (ValueError, OverflowError):  # the first and last hours there are lie beyond them in another zone
         return None
-    return found if found.tzinfo is not None else None
 
 
 def choose_language(choice: str | None, cookie: str | None, accepted: str) -> Language:
@@ -150,7 +150,7 @@ def load_flashes(cookie: str) -> list[Flash]:
     try:
         pairs = json.loads(base64.urlsafe_b64decode(cookie))
         return [Flash(kind if kind == "warning" else "done", str(text)) for kind, text in pairs]
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         return []
 
 

@@ -385,8 +385,8 @@ async def _carry_out(request: http.Request, draft: Draft, form: web.Form, do: st
         return await _send(request, draft)
     if do == "autosave":
         return http.json_response({"saved": platform.clock().isoformat()})
-    if do.startswith("detach-") and do[7:].isdigit():
-        await writing.detach(platform, who, draft.id, [int(do[7:25])])
+    if re.fullmatch(r"detach-[0-9]{1,18}", do):
+        await writing.detach(platform, who, draft.id, [int(do.removeprefix("detach-"))])
     elif do == "save":
         web.flash(request, N_("The draft is kept."))
     return web.redirect(f"/mail/drafts/{draft.id}")

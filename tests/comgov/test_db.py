@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comgov.db import Database, MigrationError, Migrations, migrate
+from comgov.errors import Invalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +45,9 @@ async def test_a_migration_that_fails_leaves_nothing(db_url: str, db: Database, 
         await migrate(db_url, [package])
     async with db.connection() as connection:
         assert await connection.fetchval("SELECT to_regclass('comgov.half')") is None
+
+
+async def test_a_text_with_nul_is_refused(db: Database) -> None:
+    with pytest.raises(Invalid):
+        async with db.connection() as connection:
+            await connection.fetchval("SELECT $1::text", "a\0b")
