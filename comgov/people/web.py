@@ -28,7 +28,7 @@ async def visitors(request: http.Request, token: str) -> web.Visitor | None:
     except Unauthenticated:
         return None
     institution = await institutions.get_by_id(platform, actor.institution_id)
-    posts = await actions.posts_by_id(platform, actor.posts) if actor.posts else []
+    posts = await actions.posts_of(platform, actor) if actor.posts else []
     return web.Visitor(
         actor=actor,
         name=actor.name,

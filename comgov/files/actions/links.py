@@ -175,18 +175,17 @@ async def take_ticket(platform: Platform, actor: Actor | None, token: str, passw
 async def _check_password(platform: Platform, link: Link, password: str) -> None:
     if not link.has_password:
         return
-    async with platform.db.connection() as connection:
-        lock = await store.lock(connection, link.id)
-    now = platform.clock()
-    if lock.locked_until is not None and now < lock.locked_until:
-        raise TooMany(N_("Too many wrong passwords for this link. Wait a quarter of an hour, then try again."))
     passwords = passwords_of(platform)
-    async with passwords.turn:
-        is_right = await passwords.matches(lock.password_hash, password[: _PASSWORD_LIMIT + 1])
-    if not is_right:
+    async with passwords.turn:  # around all of it: guesses sent together must not slip by each other
         async with platform.db.connection() as connection:
-            await store.wrong_password(connection, link.id, _WRONG_PASSWORDS, now + _LOCKED_FOR)
-        raise Forbidden(N_("This is not the password of this link. Ask the person who sent it."))
+            lock = await store.lock(connection, link.id)
+        now = platform.clock()
+        if lock.locked_until is not None and now < lock.locked_until:
+            raise TooMany(N_("Too many wrong passwords for this link. Wait a quarter of an hour, then try again."))
+        if not await passwords.matches(lock.password_hash, password[: _PASSWORD_LIMIT + 1]):
+            async with platform.db.connection() as connection:
+                await store.wrong_password(connection, link.id, _WRONG_PASSWORDS, now + _LOCKED_FOR)
+            raise Forbidden(N_("This is not the password of this link. Ask the person who sent it."))
 
 
 async def fetch(

@@ -144,8 +144,7 @@ async def apply_change(connection: Connection, actor: Actor, person: Person, cha
 async def choose_language(platform: Platform, actor: Actor, language: Language) -> None:
     """The language that the actor reads the pages in."""
     async with platform.db.transaction() as connection:
-        person = await _person(connection, actor.address)
-        await store.update_person(connection, person.id, language, person.roles)
+        await store.set_language(connection, actor.person_id, language)
 
 
 async def set_password(platform: Platform, actor: Actor, address: str, password: str) -> None:

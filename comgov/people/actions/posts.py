@@ -17,7 +17,6 @@ from comgov.people.store import posts as store
 from comgov.people.store.people import NewAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from datetime import datetime
 
     from comgov.db import Connection
@@ -154,12 +153,6 @@ async def posts_of(platform: Platform, actor: Actor) -> list[Post]:
     """The open posts that the actor holds now, by address."""
     async with platform.db.connection() as connection:
         return [post for post in await store.by_ids(connection, actor.posts) if not post.disabled]
-
-
-async def posts_by_id(platform: Platform, ids: Collection[int]) -> list[Post]:
-    """The posts among those ids, by address."""
-    async with platform.db.connection() as connection:
-        return await store.by_ids(connection, ids)
 
 
 async def _post(connection: Connection, address: str) -> Post:

@@ -195,6 +195,14 @@ async def update_person(connection: Connection, person_id: int, language: Langua
     await connection.execute(UPDATE_PERSON, person_id, language, _kept(roles))
 
 
+SET_LANGUAGE = "UPDATE comgov.person SET language = $2 WHERE id = $1"
+
+
+async def set_language(connection: Connection, person_id: int, language: Language) -> None:
+    """Write a person's language alone: roles that are being taken meanwhile stay taken."""
+    await connection.execute(SET_LANGUAGE, person_id, language)
+
+
 DISABLE = "UPDATE comgov.account SET disabled_at = $2 WHERE id = $1"
 
 

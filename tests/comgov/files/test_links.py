@@ -213,3 +213,15 @@ async def test_closed_links_can_be_left_out(platform: Platform, claire: Actor, f
     found = await mine(platform, claire, open_only=True)
     assert ([link.id for link in found.links], found.total) == ([still_open.id], 1)
     assert (await mine(platform, claire)).total == 4
+
+
+async def test_passwords_are_not_guessed_all_at_once(platform: Platform, claire: Actor, file: Node) -> None:
+    link = await create(platform, claire, file.id, password="soleil de mai")
+
+    answers = await asyncio.gather(
+        *(take_ticket(platform, None, link.token, f"guess {number}") for number in range(40)), return_exceptions=True
+    )
+
+    tried = sum(isinstance(answer, Forbidden) for answer in answers)
+    assert 10 <= tried < 15
+    assert sum(isinstance(answer, TooMany) for answer in answers) == 40 - tried

@@ -289,3 +289,16 @@ async def test_what_is_done_to_people_is_in_the_journal_without_their_passwords(
     assert [row["verb"] for row in kept if row["kind"] == "person"] == ["add", "add", "add", "set password of"]
     assert kept[-1]["actor"] == "console:root"
     assert not any(PASSWORD in row["text"] or "argon2" in row["text"] for row in kept)
+
+
+async def test_choosing_a_language_gives_no_role_back_that_is_being_taken(platform: Platform) -> None:
+    jean = await the(platform, JEAN)
+    async with platform.db.transaction() as connection:
+        await connection.execute("UPDATE comgov.person SET roles = '{civil-servant}' WHERE id = $1", jean.person_id)
+        choosing = asyncio.create_task(choose_language(platform, jean, "en"))
+        await asyncio.sleep(0.2)  # it now waits for the row
+
+    await choosing
+
+    person = await get_person(platform, JEAN)
+    assert (person.language, person.roles) == ("en", {Role.CIVIL_SERVANT})
