@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from comgov import authority
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 def run(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(program, [str(each) for each in arguments])
+    structlog.reset_defaults()  # the command line sends the log to a stream that the runner has closed
     return done.exit_code, done.output
 
 
