@@ -31,7 +31,8 @@ _SYSTEM_USER = "comgov-postgres"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes (unix(7)); PostgreSQL adds ".s.PGSQL.5432"
 _START_PATIENCE = 60.0
 _OWNER_PATIENCE = 15.0  # seconds; workers of a killed node are given 10 to leave
-_STILL_LEAVING = "is still in use"  # what PostgreSQL says while children of a killed postmaster are on their way out
+# What PostgreSQL says while a killed postmaster is not yet buried or its children are on their way out.
+_STILL_LEAVING = ("is still in use", 'lock file "postmaster.pid" already exists')
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -195,7 +196,7 @@ class EmbeddedPostgres:
                 return
             time.sleep(0.02)
             if self._process is not None and self._process.poll() is not None:
-                if _STILL_LEAVING not in self._log_tail():
+                if not any(sign in self._log_tail() for sign in _STILL_LEAVING):
                     break
                 time.sleep(0.2)
                 self._launch()

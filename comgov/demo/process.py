@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from comgov.demo.clients import Ports, wait_until_ready
+from comgov.demo.expectation import TourError
 
 _START_PATIENCE_SECONDS = 180.0
 
@@ -29,14 +31,24 @@ class DemoProcess:
         return self._process.pid
 
     async def start(self) -> None:
-        """Start it and return once it is ready; TimeoutError when it does not become so."""
+        """Start it and return once it is ready; TourError or TimeoutError when it does not become so."""
         self.directory.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "comgov", "demo", "--dir", str(self.directory)]
         with (self.directory / "demo.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
                 [*command, "--port-base", str(self.ports.base)], stdout=log, stderr=log, start_new_session=True
             )
-        await wait_until_ready(self.ports, _START_PATIENCE_SECONDS)
+        await self._until_ready()
+
+    async def _until_ready(self) -> None:
+        ready = asyncio.create_task(wait_until_ready(self.ports, _START_PATIENCE_SECONDS))
+        while not ready.done():
+            await asyncio.wait({ready}, timeout=0.2)
+            if self._process is None or self._process.poll() is not None:
+                ready.cancel()
+                last = (self.directory / "demo.log").read_text(errors="replace").strip().rpartition("\n")[2]
+                raise TourError(f"the demo did not start: {last}")
+        await ready
 
     def kill(self) -> None:
         """SIGKILL for all of it at once, PostgreSQL included: what a power cut does."""
