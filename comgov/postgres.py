@@ -150,6 +150,8 @@ class EmbeddedPostgres:
 
     def _give_access(self) -> None:
         self.sockets.mkdir(mode=0o700, exist_ok=True)
+        if self.sockets.stat().st_uid not in {os.geteuid(), self.user.pw_uid if self.user else -1}:
+            raise EmbeddedPostgresError(f"{self.sockets} belongs to somebody else: remove it, or set database.url.")
         if self.user is None:
             return
         for path in (self.directory, self.sockets):

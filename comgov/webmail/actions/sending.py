@@ -40,12 +40,12 @@ async def send(platform: Platform, actor: Actor, draft: Draft, *, helo: str = ""
     """
     try:
         await writing.save(platform, actor, draft)
+        found = await writing.get(platform, actor, draft.id)
     except Conflict:
-        found = await writing.find(platform, actor, draft.id)
-        if found is not None and found.sent_at is not None:
+        before = await writing.find(platform, actor, draft.id)
+        if before is not None and before.sent_at is not None:
             return 0
         raise
-    found = await writing.get(platform, actor, draft.id)
     author = await reading.access_to(platform, actor, draft.sender_id)
     submitter = (await reading.accesses(platform, actor))[0]
     addressees = compose.addressees(found)
