@@ -55,7 +55,12 @@ class Post:
     async def inbox(self, account_id: int) -> list[Message]:
         """What the account's Inbox holds, oldest first."""
         box = await self.mailboxes.standard(account_id, SpecialUse.INBOX)
-        return list(reversed((await self.mailboxes.page(box.id, limit=1000)).messages))
+        page = await self.mailboxes.page(box.id, limit=1000)
+        messages = list(page.messages)
+        while page.next_before_uid is not None:
+            page = await self.mailboxes.page(box.id, limit=1000, before_uid=page.next_before_uid)
+            messages += page.messages
+        return messages[::-1]
 
     async def read(self, message: Message) -> bytes:
         """All its bytes, stamps included."""
