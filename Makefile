@@ -11,8 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/comgov demo --dir $(DEMO)
 
 test: $(VENV)/.tested
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not prove and not alone"
-	$(BIN)/pytest -m "alone and not prove"
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not prove"
 
 check: $(VENV)/.tested
 	$(BIN)/ruff check .
