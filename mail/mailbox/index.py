@@ -65,7 +65,7 @@ def lexemes(texts: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     left_bytes = _WORDS_LIMIT_BYTES
     for text in texts:
-        for word in _WORD.findall(fold(text)):
+        for word in dict.fromkeys(_WORD.findall(fold(text))):
             lexeme = word[:_WORD_LIMIT]
             if lexeme not in found:
                 found[lexeme] = None

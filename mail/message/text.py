@@ -80,10 +80,25 @@ def preview(content: Octets, parts: Sequence[Part]) -> str:
     return ""
 
 
+class _Unmarked(dict[int, int | None]):
+    """For str.translate: takes accents away. It remembers what real text uses, and not all that a hostile one can."""
+
+    def __missing__(self, code: int) -> int | None:
+        kept = None if unicodedata.combining(chr(code)) else code
+        if len(self) < _REMEMBERED_LETTERS:
+            self[code] = kept
+        return kept
+
+
+_REMEMBERED_LETTERS = 4096
+_UNMARKED = _Unmarked()
+
+
 def fold(text: str) -> str:
     """Without case and accents, so that `Décision` and `decision` are the same word."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKD", text).translate(_UNMARKED).casefold()
 
 
 def readable(raw: bytes, part: Part) -> str:

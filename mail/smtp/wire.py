@@ -123,7 +123,7 @@ class _Intake:
         if self._fault is not None:
             return
         is_first = self._size_bytes < 0
-        plain = piece.replace(b"\r\n.", b"\r\n")
+        plain = piece.replace(b"\r\n.", b"\r\n") if b"." in piece else piece
         self._size_bytes += len(plain)
         if self._size_bytes > self._limit_bytes:
             self._fault = MessageTooLarge()
@@ -140,15 +140,17 @@ class _Intake:
             self._fault = (SystemFull if full else SystemDown)(reason=f"spool: {error}")
 
     def _lines_are_short(self, plain: bytes) -> bool:
-        """_line_bytes: of the line that the pieces before left unfinished."""
-        if self._line_bytes + len(plain) <= self._line_limit_bytes:  # most messages: no line can be too long
-            last = plain.rfind(b"\r\n")
-            self._line_bytes = len(plain) - last - 2 if last >= 0 else self._line_bytes + len(plain)
-            return True
-        lines = plain.split(b"\r\n")
-        lines[0] = b" " * self._line_bytes + lines[0]
-        self._line_bytes = len(lines[-1])
-        return max(map(len, lines)) + 2 <= self._line_limit_bytes
+        """_line_bytes: of the line that the pieces before left unfinished. Looks back from each limit for a line's end,
+        so that most bytes are not looked at."""
+        at = -self._line_bytes
+        while len(plain) - at > self._line_limit_bytes:
+            end = plain.rfind(b"\r\n", max(at, 0), max(at + self._line_limit_bytes, 0))
+            if end < 0:
+                return False
+            at = end + 2
+        last = plain.rfind(b"\r\n", max(at, 0))
+        self._line_bytes = len(plain) - (at if last < 0 else last + 2)
+        return True
 
     def finish(self) -> Octets:
         """The whole message; raises what is wrong with it."""
