@@ -9,9 +9,10 @@ import asyncio
 import functools
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -33,7 +34,8 @@ from comgov.actor import console
 from comgov.authority import ServerTls
 from comgov.clock import system_clock
 from comgov.config import Config, HttpConfig
-from comgov.db import Migrations, migrate, open_database
+from comgov.db import Migrations, migrate, once_reachable, open_database
+from comgov.errors import Unavailable
 from comgov.feature import Feature, Ground, Job, Platform
 from comgov.people.directory import PeopleDirectory
 from comgov.people.web import visitors
@@ -47,7 +49,7 @@ from mail.queue import Queue
 from mail.relay import Relay
 from mail.resolver import DnsResolver
 from mail.route import Router
-from storage import MissingError, open_store
+from storage import MissingError, StorageError, open_store
 
 log = structlog.get_logger()
 
@@ -93,11 +95,15 @@ def server_names(config: Config) -> list[str]:
 
 
 @asynccontextmanager
-async def open_platform(config: Config, database_url: str) -> AsyncIterator[Platform]:
-    """What every room shares, for as long as the block lasts."""
+async def open_platform(config: Config, database_url: str, *, is_patient: bool = False) -> AsyncIterator[Platform]:
+    """What every room shares, for as long as the block lasts.
+
+    is_patient: go on without a database that is away; what needs it fails until it is back. Otherwise raises
+    DatabaseDown and DatabaseRefused.
+    """
     configs = config.by_kind()
     async with (
-        open_database(database_url, max_size=config.database.connections) as db,
+        open_database(database_url, min_size=0 if is_patient else 1, max_size=config.database.connections) as db,
         open_store(config.storage) as blobs,
     ):
         ground = Ground(db=db, blobs=blobs, clock=system_clock, configs=configs)
@@ -141,47 +147,64 @@ def warm_up() -> web.Site:
 async def serve_worker(config: Config, database_url: str, sockets: Sockets, life: int) -> None:
     """One worker: serve on these sockets until told to stop, or until the parent is gone (`life` is at its end).
 
-    A background task that fails takes the worker down with it, and the supervisor starts another.
+    A database that is away is waited for: the web answers meanwhile (`/readyz` says what is amiss), mail clients wait
+    to be greeted. A background task that fails takes the worker down with it, and the supervisor starts another.
     """
     stopping = _stop_requests(life)
-    async with open_platform(config, database_url) as platform:
-        tls = ServerTls(platform, server_names(config))
-        await tls.renew()
-        queue = await _mail_queue(config, platform)
-        services = [
-            _serve_http(config, platform, sockets["http"]),
-            *(
-                smtp.serve(platform.relay, service, [sockets[service.value]], tls_context=tls.context)
-                for service in smtp.Service
-                if service.value in sockets
-            ),
-        ]
-        async with _together(services), asyncio.TaskGroup() as group:
-            background = [
-                group.create_task(work)
-                for work in (
-                    jobs.run_schedules(database_url, _scheduled(platform)),
-                    queue.run(),
-                    tls.keep_renewing(),
-                    dossiers.resume(platform),
-                )
-            ]
-            await stopping.wait()
-            for task in background:
-                task.cancel()
+    async with (
+        open_platform(config, database_url, is_patient=True) as platform,
+        _Services() as services,
+        asyncio.TaskGroup() as group,
+    ):
+        await services.open(_serve_http(platform, sockets["http"], services))
+        working = group.create_task(_work(config, platform, database_url, sockets, services))
+        await stopping.wait()
+        working.cancel()
+        await services.close()  # while the work comes to its end
 
 
-@asynccontextmanager
-async def _together(services: Sequence[AbstractAsyncContextManager[object]]) -> AsyncIterator[None]:
-    """All of them open for the block, and closed side by side, so that each has the whole time for its goodbyes."""
-    opened: list[AbstractAsyncContextManager[object]] = []
-    try:
-        for service in services:
-            await service.__aenter__()
-            opened.append(service)
-        yield
-    finally:
-        await asyncio.gather(*(service.__aexit__(None, None, None) for service in opened))
+async def _work(config: Config, platform: Platform, database_url: str, sockets: Sockets, services: _Services) -> None:
+    """Mail, once it has a certificate to show, and what goes on in the background; until cancelled."""
+    tls = ServerTls(platform, server_names(config))
+    await once_reachable(tls.renew)
+    for service in smtp.Service:
+        if service.value in sockets:
+            listening = [sockets[service.value]]
+            await services.open(smtp.serve(platform.relay, service, listening, tls_context=tls.context))
+    services.are_complete = True
+    queue = await _mail_queue(config, platform)
+    async with asyncio.TaskGroup() as group:
+        for work in (
+            jobs.run_schedules(database_url, _scheduled(platform)),
+            queue.run(),
+            tls.keep_renewing(),
+            dossiers.resume(platform),
+        ):
+            group.create_task(work)
+
+
+class _Services:
+    """Opened one after the other, closed side by side, so that each has the whole time for its goodbyes."""
+
+    def __init__(self) -> None:
+        self.are_complete = False
+        self._opened: list[AbstractAsyncContextManager[object]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    async def open(self, service: AbstractAsyncContextManager[object]) -> None:
+        """Enter it; `close` leaves it."""
+        await service.__aenter__()
+        self._opened.append(service)
+
+    async def close(self) -> None:
+        """Leave all that are open."""
+        leaving, self._opened = self._opened, []
+        await asyncio.gather(*(service.__aexit__(None, None, None) for service in leaving))
 
 
 async def _mail_queue(config: Config, platform: Platform) -> Queue:
@@ -225,13 +248,17 @@ async def _storage_answers(platform: Platform) -> None:
         await platform.blobs.stat(bytes(32))
     except MissingError:
         return
-
-
-_CHECKS = {"database": database_answers, "storage": _storage_answers}
+    except StorageError as error:
+        raise Unavailable(error.public, reason=error.reason) from error
 
 
 @asynccontextmanager
-async def _serve_http(config: Config, platform: Platform, listening: socket.socket) -> AsyncIterator[None]:
-    application = web.application(platform, FEATURES, site=warm_up(), visitors=visitors, checks=_CHECKS)
+async def _serve_http(platform: Platform, listening: socket.socket, services: _Services) -> AsyncIterator[None]:
+    async def mail_answers(_platform: Platform) -> None:
+        if not services.are_complete:
+            raise Unavailable("Mail is not served yet.")
+
+    checks = {"database": database_answers, "storage": _storage_answers, "mail": mail_answers}
+    application = web.application(platform, FEATURES, site=warm_up(), visitors=visitors, checks=checks)
     async with web.serve(application, listening, goodbye_seconds=_GOODBYE_SECONDS):
         yield

@@ -23,6 +23,7 @@ from comgov.logs import set_up_logs
 from comgov.postgres import EmbeddedPostgresError
 from comgov.setup import FirstAdministrator, initialise
 from comgov.supervisor import PortTakenError
+from storage import StorageError
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ program = typer.Typer(
     rich_markup_mode=None,
 )
 
-_SENTENCES = (ComgovError, ConfigError, EmbeddedPostgresError, MigrationError, PortTakenError)
+_SENTENCES = (ComgovError, ConfigError, EmbeddedPostgresError, MigrationError, PortTakenError, StorageError)
 
 
 def main() -> None:

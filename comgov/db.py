@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 
-from comgov.errors import Invalid, Unavailable
+from comgov.errors import ComgovError, Full, Invalid, Unavailable
+from comgov.language import N_
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
@@ -38,11 +40,33 @@ _DOWN = (
     asyncpg.TooManyConnectionsError,
 )
 
-_PATIENCE = 15.0  # seconds to wait for a connection before saying so: longer than a restart of PostgreSQL
+_CONNECT_PATIENCE = 10.0  # seconds for the server to take a connection
+_PATIENCE = 15.0  # seconds to wait for a connection of the pool before saying so: longer than a restart of PostgreSQL
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds between attempts of what waits for the database
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class DatabaseDown(Unavailable):
+    """The database cannot be reached, or went away; it may come back by itself."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            N_("The database does not answer. Nothing was lost; try again in a minute."),
+            reason=f"{type(error).__name__}: {error}",
+        )
+
+
+class DatabaseRefused(ComgovError):
+    """PostgreSQL answers and says no: waiting changes nothing."""
+
+    status = 503
 
 
 class MigrationError(Exception):
-    """A migration that was applied has since been edited, or is missing."""
+    """A migration that was applied has since been edited or is missing, or one cannot be applied."""
 
 
 class Database:
@@ -55,18 +79,23 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection in autocommit, for reading.
 
-        Raises Unavailable when the database cannot be reached or goes away meanwhile, Invalid for a text with NUL.
+        Raises DatabaseDown when the database cannot be reached or goes away meanwhile, Invalid for a text with NUL,
+        Full when its disk has no room.
         """
         try:
             connection = await self.pool.acquire(timeout=_PATIENCE)
-        except (*_DOWN, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+        except (*_DOWN, asyncpg.PostgresError, OSError) as error:
+            raise DatabaseDown(error) from error
         try:
             yield connection
         except asyncpg.CharacterNotInRepertoireError as error:  # NUL, the one character that PostgreSQL cannot keep
             raise Invalid("There is an unreadable character in what was sent. Nothing was changed.") from error
+        except asyncpg.DiskFullError as error:
+            raise Full(
+                N_("The server has no room left. Nothing was changed; try again later."), reason=str(error)
+            ) from error
         except _DOWN as error:
-            raise _unavailable(error) from error
+            raise DatabaseDown(error) from error
         finally:
             await self.pool.release(connection)
 
@@ -84,13 +113,13 @@ class Database:
 async def open_database(url: str, *, min_size: int = 1, max_size: int = 8) -> AsyncIterator[Database]:
     """The database at `url` for as long as the block lasts.
 
-    min_size, max_size: connections kept and allowed.
-    Raises Unavailable when it cannot be reached.
+    min_size, max_size: connections made at once and allowed; with 0 nothing is tried before the first use.
+    Raises DatabaseDown when it cannot be reached, DatabaseRefused when it says no.
     """
-    try:
-        pool = await asyncpg.create_pool(url, min_size=min_size, max_size=max_size, reset=_keep, timeout=10)
-    except (*_DOWN, asyncpg.PostgresError, TimeoutError) as error:
-        raise Unavailable("The database does not answer: {error}.", error=str(error) or type(error).__name__) from error
+    with _translated():
+        pool = await asyncpg.create_pool(
+            url, min_size=min_size, max_size=max_size, reset=_keep, timeout=_CONNECT_PATIENCE
+        )
     try:
         yield Database(pool)
     finally:
@@ -100,10 +129,34 @@ async def open_database(url: str, *, min_size: int = 1, max_size: int = 8) -> As
             pool.terminate()
 
 
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(
-        "The database does not answer. Nothing was lost; try again in a minute.",
-        reason=f"{type(error).__name__}: {error}",
+async def once_reachable(work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` gives, begun again after a pause of 0.25 to 5 s for as long as the database is away."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await work()
+        except DatabaseDown as error:
+            log.warning("database.awaited", reason=error.reason, again_in_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raises DatabaseDown and DatabaseRefused for what the driver says while it connects."""
+    try:
+        yield
+    except asyncpg.ClientConfigurationError as error:  # the URL is none
+        raise _refused(error) from error
+    except (*_DOWN, OSError) as error:
+        raise DatabaseDown(error) from error
+    except asyncpg.PostgresError as error:  # a wrong password, a missing database
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> DatabaseRefused:
+    return DatabaseRefused(
+        N_("PostgreSQL refuses this server ({error}): correct database.url in the configuration."), error=error
     )
 
 
@@ -134,15 +187,17 @@ async def migrate(url: str, packages: Sequence[Migrations]) -> list[str]:
     """Bring the schema to the present; gives the names of what was applied, such as `mail/0001_mail`.
 
     Packages are taken in order, each file in a transaction of its own, one migrator at a time.
-    Raises MigrationError if an applied file was edited or is gone.
+    Raises MigrationError if an applied file was edited or is gone, or one cannot be applied; DatabaseDown and
+    DatabaseRefused.
     """
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATIONS_LOCK)
-        await connection.execute(_LEDGER)
-        return [name for package in packages for name in await _migrate_package(connection, package)]
-    finally:
-        await connection.close()
+    with _translated():
+        connection = await asyncpg.connect(url, timeout=_CONNECT_PATIENCE)
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATIONS_LOCK)
+            await connection.execute(_LEDGER)
+            return [name for package in packages for name in await _migrate_package(connection, package)]
+        finally:
+            await connection.close()
 
 
 _LEDGER = """
@@ -170,17 +225,26 @@ async def _migrate_package(connection: asyncpg.Connection[Any], package: Migrati
             if applied[file.number] != file.sha256:
                 raise MigrationError(f"{package.package}/{file.name}: edited after it was applied; add a new one")
             continue
-        async with connection.transaction():
-            await connection.execute(file.sql)
-            await connection.execute(
-                "INSERT INTO comgov.migration (package, number, name, sha256) VALUES ($1, $2, $3, $4)",
-                package.package,
-                file.number,
-                file.name,
-                file.sha256,
-            )
+        try:
+            await _apply(connection, package, file)
+        except _DOWN as error:
+            raise DatabaseDown(error) from error
+        except asyncpg.PostgresError as error:
+            raise MigrationError(f"{package.package}/{file.name} cannot be applied: {error}") from error
         names.append(f"{package.package}/{file.name}")
     return names
+
+
+async def _apply(connection: asyncpg.Connection[Any], package: Migrations, file: _Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(file.sql)
+        await connection.execute(
+            "INSERT INTO comgov.migration (package, number, name, sha256) VALUES ($1, $2, $3, $4)",
+            package.package,
+            file.number,
+            file.name,
+            file.sha256,
+        )
 
 
 def _read(directory: Path) -> list[_Migration]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from comgov import app
 from comgov.config import Config
+from comgov.db import once_reachable
 from comgov.feature import Platform
 from comgov.logs import set_up_logs
 from comgov.postgres import borrowed_postgres_server, embedded_postgres_server
@@ -29,7 +30,8 @@ def run(
 
     prepare: what else must be there before the first connection. progress: told what is done next, in words.
     ready: called just before connections are accepted.
-    Raises PortTakenError, EmbeddedPostgresError, MigrationError or Unavailable, each with its sentence.
+    A database that is away is waited for. Raises PortTakenError, EmbeddedPostgresError, MigrationError or ComgovError,
+    each with its sentence.
     """
     set_up_logs(config.log.level)
     signal.signal(signal.SIGTERM, _leave)  # until the supervisor takes over, so that PostgreSQL is stopped
@@ -37,7 +39,7 @@ def run(
     progress("Starting PostgreSQL")
     with _own_database(config) as (url, look_after_database):
         progress("Bringing the database, the certificates and the storage up to date")
-        asyncio.run(app.prepare(config, url, prepare))
+        asyncio.run(_prepare(config, url, prepare, look_after_database))
         app.warm_up()
 
         def work(mine: Sockets, life: int) -> None:
@@ -46,6 +48,14 @@ def run(
         supervisor = Supervisor(sockets, work, look_after_database)
         ready()
         supervisor.run()
+
+
+async def _prepare(config: Config, url: str, more: Preparation | None, look_after_database: Callable[[], None]) -> None:
+    async def attempt() -> None:
+        look_after_database()
+        await app.prepare(config, url, more)
+
+    await once_reachable(attempt)
 
 
 @contextmanager

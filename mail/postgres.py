@@ -27,6 +27,8 @@ _DOWN = (
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed under us
+    asyncpg.InvalidCatalogNameError,
 )
 _PATIENCE = 15.0  # seconds to wait for a connection of the pool
 

@@ -64,6 +64,8 @@ async def _find(platform: Platform, name: str, check: Check) -> Finding:
             await check(platform)
     except TimeoutError:
         error = f"no answer within {_PATIENCE_SECONDS:.0f} s"
-    except (ComgovError, OSError) as failure:
+    except ComgovError as failure:
+        error = failure.public.format(**failure.values)
+    except OSError as failure:
         error = type(failure).__name__
     return Finding(name=name, milliseconds=round(1000 * (time.perf_counter() - started), 1), error=error)

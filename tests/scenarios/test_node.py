@@ -22,7 +22,18 @@ pytestmark = pytest.mark.xdist_group("node")  # one server for all of these
 async def test_service_goes_on_after_postgresql_was_killed(demo: DemoProcess) -> None:
     os.kill(_postmaster(demo.directory), signal.SIGKILL)
     await wait_until_ready(demo.ports, 60)
+    assert "worker.died" not in (demo.directory / "demo.log").read_text()
+
+
+async def test_workers_killed_together_with_postgresql_wait_for_it(demo: DemoProcess) -> None:
+    """They start while it is dead: none gives up."""
+    before = (demo.directory / "demo.log").read_text().count("worker.died")
+    victims = _workers(demo)
+    for pid in (_postmaster(demo.directory), *victims):
+        os.kill(pid, signal.SIGKILL)
     await _until_two_workers(demo)
+    await wait_until_ready(demo.ports, 60)
+    assert (demo.directory / "demo.log").read_text().count("worker.died") == before + len(victims)
 
 
 async def test_service_goes_on_after_every_worker_was_killed(demo: DemoProcess) -> None:
@@ -36,7 +47,7 @@ async def test_health_has_a_line_for_each_dependency(demo: DemoProcess) -> None:
     async with aiohttp.ClientSession() as session, session.get(_url(demo, "/readyz")) as response:
         found = await response.json()
     assert found["status"] == "ready"
-    assert {"database", "storage"} <= {check["name"] for check in found["checks"]}
+    assert {"database", "storage", "mail"} <= {check["name"] for check in found["checks"]}
 
 
 async def test_a_node_told_to_stop_leaves_in_time_takes_postgresql_with_it_and_starts_again(demo: DemoProcess) -> None:
