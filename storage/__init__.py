@@ -1,7 +1,7 @@
 """Keeps bytes; has never heard of a file name."""
 
 from storage.blob import Blob
-from storage.config import Config, S3Config, open_store
+from storage.config import Config, S3Config
 from storage.disk import DiskStore, open_disk_store
 from storage.errors import (
     CorruptError,
@@ -12,6 +12,7 @@ from storage.errors import (
     UnreachableError,
 )
 from storage.memory import MemoryStore
+from storage.opening import open_store
 from storage.store import SWEEP_AFTER, LocalFiles, Store, verify
 
 __all__ = [

@@ -7,7 +7,7 @@ time is linear in the bytes whatever their nesting. Beyond the limits below a pa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mail.message import imap
 from mail.message.addresses import parse_addresses
@@ -21,11 +21,11 @@ from mail.message.header import (
     parse_parameters,
     split_fields,
 )
+from mail.message.part import Part
 from mail.message.text import preview
 from mail.octets import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from mail.octets import Octets
@@ -38,50 +38,6 @@ _FIELD_LIMIT = 16 * 1024  # bytes of a Content-Type or Content-Disposition that 
 _SHOWN_LIMIT = 1000  # characters
 _TEXT = (b"text", b"plain")
 _OPAQUE = (b"application", b"octet-stream")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """A leaf of the MIME tree; offsets count from the first byte of the header as received.
-
-    number: IMAP's section, such as `1.2`. type: such as `text/plain`, lower case. encoding: such as `base64`.
-    charset: as declared, empty when it was not. filename: decoded, empty for none. content_id: without brackets.
-    disposition: `inline`, `attachment` or empty. start, stop: of its encoded body.
-    """
-
-    number: str
-    type: str
-    encoding: str
-    charset: str
-    filename: str
-    disposition: str
-    content_id: str
-    start: int
-    stop: int
-
-    @property
-    def is_attachment(self) -> bool:
-        """Whether a reader shows it as a file rather than as text."""
-        return self.disposition == "attachment" or bool(self.filename) or not self.type.startswith("text/")
-
-    def to_row(self) -> tuple[str | int, ...]:
-        """The fields in their order: what `Part.from_row` takes."""
-        return (
-            self.number,
-            self.type,
-            self.encoding,
-            self.charset,
-            self.filename,
-            self.disposition,
-            self.content_id,
-            self.start,
-            self.stop,
-        )
-
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Part:
-        """A part as it was kept."""
-        return cls(**dict(zip(cls.__slots__, row, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

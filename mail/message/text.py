@@ -13,7 +13,7 @@ from mail.message.header import decode_base64, decode_bytes, showable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from mail.message.structure import Part
+    from mail.message.part import Part
     from mail.octets import Octets
 
 _PREVIEW_CHARACTERS = 200

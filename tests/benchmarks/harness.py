@@ -8,11 +8,13 @@ ratio. The first round warms caches and does not count.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
 import statistics
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
@@ -43,12 +45,12 @@ Contests = Callable[[Path], AbstractAsyncContextManager[Sequence["Contest"]]]
 class Contest:
     """One thing done by ours and by peers.
 
-    unit: "s" for a duration, where less is better; anything else, such as "/s" or "MiB/s", is a rate.
+    unit: "s" and "MiB" are costs, where less is better; "/s" and "MiB/s" are rates.
     contestants: by name, ours first.
     """
 
     name: str
-    unit: Literal["s", "/s", "MiB/s"]
+    unit: Literal["s", "MiB", "/s", "MiB/s"]
     contestants: Mapping[str, Round]
 
 
@@ -69,6 +71,9 @@ class Figures:
         return statistics.median(self.cpu_milliseconds) if self.cpu_milliseconds else None
 
 
+_COSTS = {"s", "MiB"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """A contest that was held; the first figures are ours."""
@@ -78,9 +83,9 @@ class Outcome:
     figures: Sequence[Figures]
 
     def times(self, peer: Figures) -> float:
-        """How many times as fast as this peer ours is, by medians: above 1 ours is ahead."""
+        """How many times as good as this peer ours is, by medians: above 1 ours is ahead."""
         ours = self.figures[0].median
-        return peer.median / ours if self.unit == "s" else ours / peer.median
+        return peer.median / ours if self.unit in _COSTS else ours / peer.median
 
 
 async def hold(contest: Contest, rounds: int) -> Outcome:
@@ -168,19 +173,50 @@ def _machine() -> dict[str, object]:
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process, of those below it, and of those below that have ended."""
+    ticks = sum(sum(map(int, fields[11:15])) for fields in _family(pid).values())  # proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mebibytes(pid: int) -> float:
+    """Proportional set size of a process and of those below it."""
+    rollups = [Path(f"/proc/{member}/smaps_rollup").read_text() for member in _family(pid)]
+    kibibytes = sum(
+        int(line.split()[1]) for rollup in rollups for line in rollup.splitlines() if line.startswith("Pss:")
+    )
+    return kibibytes / 1024
+
+
+def _family(pid: int) -> dict[int, list[str]]:
+    """By process, this one and all below it: the fields of /proc/PID/stat after the name (proc(5))."""
     children: dict[int, list[int]] = {}
-    ticks: dict[int, int] = {}
+    stats: dict[int, list[str]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text().rpartition(")")[2].split()  # proc(5): the name may hold anything
+            fields = path.read_text().rpartition(")")[2].split()  # the name may hold anything
         except (FileNotFoundError, ProcessLookupError):
             continue
         number = int(path.parent.name)
         children.setdefault(int(fields[1]), []).append(number)
-        ticks[number] = sum(int(field) for field in fields[11:15])
-    total, waiting = 0, [pid]
+        stats[number] = fields
+    found, waiting = {}, [pid]
     while waiting:
         number = waiting.pop()
-        total += ticks.get(number, 0)
+        if number in stats:
+            found[number] = stats[number]
         waiting += children.get(number, [])
-    return total / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+async def answers(port: int, patience: float) -> None:
+    """Wait until something listens there, on this machine; raises ConnectionRefusedError after so many seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return

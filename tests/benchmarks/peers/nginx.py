@@ -9,13 +9,12 @@ import asyncio
 import os
 import shutil
 import socket
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.harness import cpu_seconds
+from tests.benchmarks.harness import answers, cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,22 +82,8 @@ async def running(folder: Path) -> AsyncIterator[Nginx]:
         *(program, "-e", str(folder / "error.log"), "-c", str(configuration))
     )
     try:
-        await _answers(port)
+        await answers(port, PATIENCE)
         yield Nginx(folder, port, process.pid)
     finally:
         process.terminate()
         await process.wait()
-
-
-async def _answers(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.harness import cpu_seconds
+from tests.benchmarks.harness import answers, cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,7 +102,7 @@ async def running(folder: Path) -> AsyncIterator[Postfix]:
     (folder / "etc" / "master.cf").write_text(MASTER.format(port=port))
     await _command(folder, "start")
     try:
-        await _answers(port)
+        await answers(port, PATIENCE)
         yield Postfix(folder, port)
     finally:
         await _command(folder, "stop")
@@ -117,17 +117,3 @@ async def _command(folder: Path, verb: str) -> None:
     _, said = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"postfix {verb}: {said.decode(errors='replace')}")
-
-
-async def _answers(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
