@@ -25,7 +25,13 @@ from comgov.administration.model import (
 from comgov.errors import ComgovError, Conflict, Forbidden, Invalid, NotFound
 from comgov.feature import PLATFORM
 from comgov.institutions import actions as institutions
-from comgov.institutions.model import Institution, Kind, must_administer, must_administer_the_platform
+from comgov.institutions.model import (
+    KIND_TITLES,
+    Institution,
+    Kind,
+    must_administer,
+    must_administer_the_platform,
+)
 from comgov.language import N_
 from comgov.people import actions as people
 from comgov.people.model import Role, may_grant
@@ -48,14 +54,6 @@ ROLES = {
     Role.AUDITOR: N_("Auditor"),
     Role.INSTITUTION_ADMINISTRATOR: N_("Administrator of the institution"),
     Role.PLATFORM_ADMINISTRATOR: N_("Administrator of the platform"),
-}
-KINDS = {
-    Kind.STATE: N_("State"),
-    Kind.MINISTRY: N_("Ministry"),
-    Kind.PROVINCE: N_("Province"),
-    Kind.COMMUNE: N_("Commune"),
-    Kind.AGENCY: N_("Agency"),
-    Kind.SERVICE: N_("Service"),
 }
 
 
@@ -161,7 +159,7 @@ async def _institutions(
         "administration/institutions.html",
         status=error.status if error else 200,
         branches=branches,
-        titles={kind: translate(title) for kind, title in KINDS.items()},
+        titles={kind: translate(title) for kind, title in KIND_TITLES.items()},
         parents=[("", translate(N_("None"))), *_choices(request, branches)],
         filled=filled,
         error=error,

@@ -14,7 +14,7 @@ from comgov.errors import Forbidden, Invalid
 from comgov.language import N_
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from comgov.language import Language
 
@@ -34,6 +34,16 @@ class Kind(StrEnum):
     COMMUNE = "commune"
     AGENCY = "agency"
     SERVICE = "service"
+
+
+KIND_TITLES = {
+    Kind.STATE: N_("State"),
+    Kind.MINISTRY: N_("Ministry"),
+    Kind.PROVINCE: N_("Province"),
+    Kind.COMMUNE: N_("Commune"),
+    Kind.AGENCY: N_("Agency"),
+    Kind.SERVICE: N_("Service"),
+}
 
 
 class State(StrEnum):
@@ -91,6 +101,38 @@ def tree(institutions: Iterable[Institution]) -> list[Branch]:
         branches.append(branch)
         waiting += [Branch(child, branch.depth + 1) for child in reversed(children.get(branch.institution.id, []))]
     return branches
+
+
+def line_of(branches: Sequence[Branch], code: str) -> list[Institution]:
+    """From the top of the tree down to the institution of that code, itself last; empty if it is not among them."""
+    line: list[Institution] = []
+    for branch in branches:
+        line[branch.depth :] = [branch.institution]
+        if branch.institution.code == code:
+            return line
+    return []
+
+
+def named(branches: Iterable[Branch], text: str) -> list[Institution]:
+    """Institutions with words, in their names or code, that begin like each word of `text`, in the order of the tree.
+
+    Neither accents nor case matter. None for a text without words.
+    """
+    wanted = _words(text)
+    return [
+        branch.institution
+        for branch in branches
+        if wanted and all(any(word.startswith(wish) for word in _called(branch.institution)) for wish in wanted)
+    ]
+
+
+def _called(institution: Institution) -> list[str]:
+    return _words(f"{institution.name_fr} {institution.name_en} {institution.code}")
+
+
+def _words(text: str) -> list[str]:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return re.findall(r"\w+", plain.casefold())
 
 
 def check_code(code: str) -> str:

@@ -128,6 +128,21 @@ class MailingList:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An open person or post, as everyone finds them in the directory.
+
+    ties: of a person, the titles of the posts held now; of a post, the names of those who hold it now.
+    """
+
+    id: int
+    kind: Literal["person", "post"]
+    institution_id: int
+    name: str
+    address: str
+    ties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """A sign-in that has not ended. agent: what the browser calls itself."""
 

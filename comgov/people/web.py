@@ -1,4 +1,4 @@
-"""Signing in and out, one's own account, and the answer to "who asks" for every other room."""
+"""Signing in and out, one's own account, the directory, and the answer to "who asks" for every other room."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from aiohttp import hdrs
 from aiohttp import web as http
 
 from comgov import web
-from comgov.errors import ComgovError, Forbidden, Invalid, TooMany, Unauthenticated
+from comgov.errors import ComgovError, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 from comgov.feature import PLATFORM
 from comgov.institutions import actions as institutions
+from comgov.institutions.model import KIND_TITLES, line_of, named
 from comgov.language import LANGUAGES, N_, Language
 from comgov.people import actions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comgov.institutions.model import Branch
     from comgov.people.model import Actor
+
+_INSTITUTIONS_ON_A_PAGE = 100
+_INSTITUTIONS_FOUND = 20  # shown above the people found; more words narrow it down
 
 
 async def visitors(request: http.Request, token: str) -> web.Visitor | None:
@@ -147,6 +154,75 @@ async def end_session(request: http.Request) -> http.StreamResponse:
     return web.redirect("/account")
 
 
+async def show_directory(request: http.Request) -> http.StreamResponse:
+    """`GET /directory?q=claire&after=12`: the tree of institutions (`after` a code), or who was looked up (an id)."""
+    await actor(request)
+    platform, text, after = request.app[PLATFORM], _looked_up(request), request.query.get("after", "")[:63]
+    branches = await institutions.everyone(platform)
+    if not text:
+        shown, following = _branches_after(branches, after)
+        return web.render(
+            request,
+            "people/directory.html",
+            branches=shown,
+            total=len(branches),
+            after=after,
+            following=following,
+            kinds=KIND_TITLES,
+        )
+    found = named(branches, text) if not after else []
+    return web.render(
+        request,
+        "people/found.html",
+        text=text,
+        institutions=found[:_INSTITUTIONS_FOUND],
+        institutions_total=len(found),
+        by_id={branch.institution.id: branch.institution for branch in branches},
+        looked_up=await actions.look_up(platform, text, after=_number(after)),
+        after=after,
+        kinds=KIND_TITLES,
+    )
+
+
+async def show_institution(request: http.Request) -> http.StreamResponse:
+    """`GET /directory/{code}?q=claire&after=12`: what is under an institution, and who belongs to it."""
+    await actor(request)
+    platform, text, after = request.app[PLATFORM], _looked_up(request), request.query.get("after", "")
+    branches = await institutions.everyone(platform)
+    line = line_of(branches, request.match_info["code"])
+    if not line:
+        raise NotFound(N_("There is no such institution in the directory."))
+    institution = line[-1]
+    return web.render(
+        request,
+        "people/institution.html",
+        text=text,
+        above=line[:-1],
+        institution=institution,
+        below=[branch for branch in branches if branch.institution.parent_id == institution.id],
+        looked_up=await actions.look_up(platform, text, institution_id=institution.id, after=_number(after)),
+        after=after,
+        kinds=KIND_TITLES,
+    )
+
+
+def _looked_up(request: http.Request) -> str:
+    return " ".join(request.query.get("q", "")[:100].split())
+
+
+def _branches_after(branches: Sequence[Branch], code: str) -> tuple[Sequence[Branch], str | None]:
+    """A page of the tree after the institution of that code, and the code to go on after."""
+    codes = [branch.institution.code for branch in branches]
+    begin = codes.index(code) + 1 if code in codes else 0
+    end = begin + _INSTITUTIONS_ON_A_PAGE
+    return branches[begin:end], codes[end - 1] if end < len(codes) else None
+
+
+def _number(text: str) -> int:
+    """An id of an address; 0, which no account has, for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
 async def _account(request: http.Request, *, error: ComgovError | None = None) -> http.StreamResponse:
     if web.visitor(request) is None:
         raise Unauthenticated(N_("Please sign in. What you saved is kept."))
@@ -180,6 +256,8 @@ routes = [
     http.get("/sign-in", show_sign_in),
     http.post("/sign-in", sign_in),
     http.post("/sign-out", sign_out),
+    http.get("/directory", show_directory),
+    http.get("/directory/{code:[a-z0-9-]{1,63}}", show_institution),
     http.get("/account", show_account),
     http.post("/account/language", choose_language),
     http.post("/account/password", change_password),

@@ -69,6 +69,17 @@ def test_a_translation_fills_in_the_same_names(room: str) -> None:
             assert _names(one) == _names(ids[-1]), message
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_french_is_set_as_a_printer_would(room: str) -> None:
+    """Thin no-break space before ; ! ? %, no-break space before : and inside « », curved apostrophes."""
+    wrong = re.compile(
+        r"""(?<=\w)'(?=\w)|[^\u202f][;!?](?=[\s»]|$)|[^\u00a0]:(?=\s|$)|«[^\u00a0]|[^\u00a0]»|[^\u202f]%%|\.\.\."""
+    )
+    for french in catalogue(room).values():
+        for one in (french,) if isinstance(french, str) else french:
+            assert wrong.search(one) is None, one
+
+
 def _whole(french: str | tuple[str, ...] | None) -> bool:
     return bool(french) and (isinstance(french, str) or all(french))
 

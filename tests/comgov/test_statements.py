@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import comgov
-from comgov.people.store import directory, people, sign_in
+from comgov.people.store import directory, entries, people, sign_in
 from comgov.people.store import posts as posts_store
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ async def filled(db: Database) -> Database:
         (people.PAGE, ("8", "'p5'", "''", "50")),
         (people.ACCOUNTS, ("ARRAY['p7@i8.gov.test']",)),
         (posts_store.HOLDINGS, ("ARRAY[21]",)),
+        (entries.PAGE, ("8", "7", "50")),
+        (entries.COUNT, ("8",)),
+        (entries.FOUND, ("'p7123'", "7", "50")),
+        (entries.FOUND_IN, ("'p7123'", "7", "50", "8")),
+        (entries.COUNT_FOUND, ("'p7123'",)),
+        (entries.COUNT_FOUND_IN, ("'p7123'", "8")),
+        (entries.TIES, ("ARRAY[21]", "now()")),
     ],
 )
 async def test_what_is_asked_often_reads_no_large_table_from_end_to_end(

@@ -1,5 +1,6 @@
 """What one may want with people, a module for each intention; all of them are found here."""
 
+from comgov.people.actions.entries import LookedUp, look_up
 from comgov.people.actions.importing import Imported, import_people
 from comgov.people.actions.lists import add_list, add_members, change_list, get_list, lists, remove_members
 from comgov.people.actions.people import (
@@ -39,6 +40,7 @@ from comgov.people.actions.sign_in import (
 
 __all__ = [
     "Imported",
+    "LookedUp",
     "People",
     "accounts",
     "actor_of",
@@ -62,6 +64,7 @@ __all__ = [
     "hold_post",
     "import_people",
     "lists",
+    "look_up",
     "people",
     "posts",
     "posts_of",

@@ -48,7 +48,7 @@ async def test_mail_that_waits_for_other_servers_is_told_to_who_runs_the_platfor
     government: Government, open_as
 ) -> None:
     await government.send(government.jean, "someone@example.org", "other@example.org")
-    assert "2 courriers attendent d'autres serveurs" in (await (await open_as(ADMIN)).get("/administration")).text
+    assert "2 courriers attendent d’autres serveurs" in (await (await open_as(ADMIN)).get("/administration")).text
     assert "attendent" not in (await (await open_as(JEAN)).get("/administration")).text
 
 

@@ -96,7 +96,7 @@ async def test_a_dossier_is_drafted_sealed_registered_and_acknowledged_in_the_br
         assert "Budget 2027" in (await grace.get(path)).text or "direction=A" not in path
     receipt = re.search(r"/dossiers/receipts/[0-9a-f]{64}", story)
     assert receipt is not None
-    assert "Reçu : Scellé" in (await aline.get(receipt[0])).text
+    assert "Reçu\N{NO-BREAK SPACE}: Scellé" in (await aline.get(receipt[0])).text
     assert (await aline.get(f"{receipt[0]}.json")).status == 200
     assert (await aline.get(f"{sealed.location}/receipts.zip")).status == 200
     assert "Budget 2027" in (await aline.get("/dossiers/departures?q=budget")).text
