@@ -8,10 +8,11 @@ from dataclasses import replace
 from aiohttp import hdrs, web
 
 from comgov.authority import actions
-from comgov.errors import Invalid, TooLarge
+from comgov.errors import Invalid
 from comgov.feature import PLATFORM
 from comgov.language import N_
 from comgov.signing import tsp
+from comgov.web import whole_body
 
 _PEM_TYPE, _CRL_TYPE = "application/x-pem-file", "application/pkix-crl"
 
@@ -46,17 +47,8 @@ async def stamp(request: web.Request) -> web.Response:
     """A TimeStampResp to a TimeStampReq (RFC 3161 §3.4)."""
     if request.content_type != tsp.QUERY_TYPE:
         raise Invalid(N_("A time-stamp is asked for with a request of type {kind}."), kind=tsp.QUERY_TYPE)
-    query = await _body(request, tsp.MAX_QUERY_BYTES)
+    query = await whole_body(request, tsp.MAX_QUERY_BYTES)
     return web.Response(body=await actions.answer_query(request.app[PLATFORM], query), content_type=tsp.REPLY_TYPE)
-
-
-async def _body(request: web.Request, limit_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise TooLarge(N_("A time-stamp request has at most {limit} bytes."), limit=limit_bytes)
-    return bytes(body)
 
 
 routes = [

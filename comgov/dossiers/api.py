@@ -12,11 +12,12 @@ from aiohttp import hdrs
 from aiohttp import web as http
 from pydantic import BaseModel, Field, ValidationError
 
+from comgov import web
 from comgov.dossiers import web as pages
 from comgov.dossiers.actions import arrivals, drafts, presenting, reading, sealing
 from comgov.dossiers.documents import Classification, Mention, Priority
 from comgov.dossiers.model import Note, State, may_read_register, require
-from comgov.errors import Invalid, NotFound, TooLarge
+from comgov.errors import Invalid, NotFound
 from comgov.feature import PLATFORM
 from comgov.institutions import actions as institutions
 from comgov.language import N_
@@ -24,8 +25,6 @@ from comgov.people.web import actor as acting
 from comgov.registers import actions as registers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from _typeshed import DataclassInstance
 
     from comgov.dossiers.model import Delivery, Dossier, Evidence
@@ -90,7 +89,7 @@ async def add_piece(request: http.Request) -> http.Response:
         actor,
         _message(request),
         request.match_info["name"],
-        request.content.iter_any(),
+        web.body(request),
         request.headers.get(hdrs.CONTENT_TYPE, ""),
     )
     return _json(piece, status=201)
@@ -164,7 +163,7 @@ async def present(request: http.Request) -> http.Response:
     """`POST /api/containers`: the body is the file; `name` in the address. What was found, and the receipt."""
     actor = await acting(request)
     name = request.query.get("name", "container.asice")
-    presented = await presenting.present(request.app[PLATFORM], actor, name, _chunks(request))
+    presented = await presenting.present(request.app[PLATFORM], actor, name, web.body(request))
     found = presented.presentation
     status = 200 if found.outcome in ("accepted", "known") else 422
     receipt = _evidence(presented.evidence) if presented.evidence else None
@@ -193,22 +192,13 @@ def _message(request: http.Request) -> UUID:
     return pages.message_id(request.match_info["message"])
 
 
-async def _chunks(request: http.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_any():
-        yield chunk
-
-
 B = TypeVar("B", bound=BaseModel)
 
 
 async def _body(request: http.Request, kind: type[B]) -> B:
-    content = bytearray()
-    async for chunk in request.content.iter_any():
-        content += chunk
-        if len(content) > _BODY_LIMIT_BYTES:
-            raise TooLarge(N_("The request is longer than {limit} bytes."), limit=_BODY_LIMIT_BYTES)
+    content = await web.whole_body(request, _BODY_LIMIT_BYTES)
     try:
-        return kind.model_validate_json(bytes(content) or b"{}")
+        return kind.model_validate_json(content or b"{}")
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         raise Invalid(
@@ -320,7 +310,7 @@ routes = [
     http.get(_MESSAGE, show),
     http.put(_MESSAGE, change),
     http.delete(_MESSAGE, discard),
-    http.put(f"{_MESSAGE}/pieces/{{name}}", add_piece),
+    http.put(f"{_MESSAGE}/pieces/{{name}}", add_piece, expect_handler=web.expect),
     http.delete(_MESSAGE + r"/pieces/{piece:\d{1,18}}", remove_piece),
     http.post(f"{_MESSAGE}/seal", seal),
     http.post(f"{_MESSAGE}/register", register),
@@ -328,7 +318,7 @@ routes = [
     http.get(f"{_MESSAGE}/container", pages.container),
     http.get(f"{_MESSAGE}/receipts", receipts),
     http.get(f"{_MESSAGE}/receipts.zip", pages.receipts),
-    http.post("/api/containers", present),
+    http.post("/api/containers", present, expect_handler=web.expect),
     http.get(f"/api/receipts/{pages.DIGEST}.json", pages.receipt_body),
     http.get(f"/api/receipts/{pages.DIGEST}.p7s", pages.receipt_signature),
     http.get("/api/register", show_register),

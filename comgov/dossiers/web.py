@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import hdrs
@@ -34,9 +33,10 @@ from comgov.language import N_
 from comgov.people.web import actor as acting
 from comgov.registers import actions as registers
 from comgov.registers.model import Direction, NumberFilter
+from comgov.web.representation import content_disposition
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from comgov.dossiers.model import Dossier
     from comgov.feature import Platform
@@ -248,7 +248,7 @@ async def acknowledge(request: http.Request) -> http.StreamResponse:
 async def container(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/{message}/container`: the sealed file, whole or a range of it."""
     actor = await acting(request)
-    story = await reading.content(request.app[PLATFORM], actor, _message(request))
+    story = await _content(request, actor)
     name = f"{story.bordereau.number.replace('/', '-')}.asice"
     chunks = (0, story.container_bytes)
     return await send_blob(request, story.container, chunks, name, "application/vnd.etsi.asic-e+zip")
@@ -257,12 +257,18 @@ async def container(request: http.Request) -> http.StreamResponse:
 async def piece(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/{message}/pieces/{position}`: one piece, out of the container."""
     actor = await acting(request)
-    story = await reading.content(request.app[PLATFORM], actor, _message(request))
+    story = await _content(request, actor)
     position = int(request.match_info["position"])
     if not 1 <= position <= len(story.bordereau.pieces):
         raise NotFound(N_("There is no such piece."))
     listed = story.bordereau.pieces[position - 1]
     return await send_blob(request, story.container, story.span(position), listed.name, listed.media_type)
+
+
+async def _content(request: http.Request, actor: Actor) -> reading.Story:
+    """What a sealed dossier holds; whoever only asks about it (HEAD) has not been handed it over."""
+    is_read = request.method != hdrs.METH_HEAD
+    return await reading.content(request.app[PLATFORM], actor, _message(request), is_read=is_read)
 
 
 async def draft_piece(request: http.Request) -> http.StreamResponse:
@@ -345,8 +351,9 @@ async def export_register(request: http.Request) -> http.StreamResponse:
     require(may_read_register(actor, actor.institution_id), NOT_YOUR_REGISTER)
     platform = request.app[PLATFORM]
     institution = await institutions.get_by_id(platform, actor.institution_id)
-    lines = registers.export(platform, institution)
-    return await stream(request, lines, f"{institution.code}.register", "application/jsonl")
+    name = content_disposition(f"{institution.code}.register")
+    headers = {hdrs.CONTENT_TYPE: "application/jsonl", hdrs.CONTENT_DISPOSITION: name}
+    return await web.stream(request, http.StreamResponse(headers=headers), registers.export(platform, institution))
 
 
 async def show_present(request: http.Request) -> http.StreamResponse:
@@ -454,59 +461,24 @@ def parse_note(form: web.Form) -> Note:
         ) from error
 
 
-_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
-
-
 async def send_blob(
     request: http.Request, sha256: bytes, span: tuple[int, int], name: str, media_type: str
 ) -> http.StreamResponse:
-    """Bytes [start, stop) of a blob as a download; a single range of them if asked (RFC 9110 §14.2)."""
+    """Bytes [start, stop) of a blob as a download. Raises Unavailable when they cannot be read."""
     start, stop = span
-    tag = f'"{sha256.hex()}-{start}"'
-    headers = {
-        hdrs.CONTENT_TYPE: media_type,
-        hdrs.CONTENT_DISPOSITION: disposition(name),
-        hdrs.ACCEPT_RANGES: "bytes",
-        hdrs.ETAG: tag,
-        hdrs.CACHE_CONTROL: "private, no-cache",
-    }
-    status, match = 200, _RANGE.fullmatch(request.headers.get(hdrs.RANGE, ""))
-    if match and request.headers.get(hdrs.IF_RANGE, tag) == tag:
-        first, last = int(match[1]), int(match[2] or stop - start - 1)
-        if first > last or first >= stop - start:
-            return http.Response(status=416, headers={hdrs.CONTENT_RANGE: f"bytes */{stop - start}"})
-        last = min(last, stop - start - 1)
-        headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{last}/{stop - start}"
-        status, start, stop = 206, start + first, start + last + 1
-    response = http.StreamResponse(status=status, headers=headers)
-    response.content_length = stop - start
-    await response.prepare(request)
-    if request.method != hdrs.METH_HEAD:
-        async for chunk in reading.read_blob(request.app[PLATFORM], sha256, start, stop):
-            await response.write(chunk)
-    return response
 
+    def read(first: int, last: int) -> AsyncGenerator[bytes, None]:
+        return reading.read_blob(request.app[PLATFORM], sha256, start + first, start + last)
 
-async def stream(
-    request: http.Request, chunks: AsyncIterator[bytes], name: str, media_type: str
-) -> http.StreamResponse:
-    """A download whose length is not known before."""
-    response = http.StreamResponse(headers={hdrs.CONTENT_TYPE: media_type, hdrs.CONTENT_DISPOSITION: disposition(name)})
-    await response.prepare(request)
-    async for chunk in chunks:
-        await response.write(chunk)
-    return response
+    tag = f"{sha256.hex()}-{start}"
+    download = web.Download(name=name, media_type=media_type, size_bytes=stop - start, tag=tag, read=read)
+    return await web.send(request, download)
 
 
 def attachment(content: bytes, name: str, media_type: str) -> http.Response:
     """A small download."""
-    headers = {hdrs.CONTENT_TYPE: media_type, hdrs.CONTENT_DISPOSITION: disposition(name)}
+    headers = {hdrs.CONTENT_TYPE: media_type, hdrs.CONTENT_DISPOSITION: content_disposition(name)}
     return http.Response(body=content, headers=headers)
-
-
-def disposition(name: str) -> str:
-    """To be kept as a file of that name (RFC 6266, RFC 8187), never shown inside the site."""
-    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
 async def _skip(chunks: AsyncIterator[bytes]) -> None:

@@ -20,14 +20,16 @@ from urllib.parse import quote
 from aiohttp import hdrs
 from aiohttp import web as http
 
-from comgov.errors import Invalid, TooLarge
+from comgov import web
+from comgov.errors import Invalid
 from comgov.feature import PLATFORM
-from comgov.files import representation, transfer
+from comgov.files import transfer
 from comgov.files.actions import links, spaces, trash, tree, versions
 from comgov.files.actions.upload import Expected, upload
 from comgov.files.addresses import encode_key, link_address, listing
 from comgov.language import N_
 from comgov.people import web as people
+from comgov.web import representation
 
 if TYPE_CHECKING:
     from comgov.actor import Actor
@@ -51,7 +53,7 @@ async def put(request: http.Request) -> http.StreamResponse:
         actor,
         folder.node.id,
         name,
-        transfer.body(request),
+        web.body(request),
         declared_bytes=request.content_length,
         expected=_expected(request),
     )
@@ -59,7 +61,7 @@ async def put(request: http.Request) -> http.StreamResponse:
     return _answer(
         _told(done.node),
         HTTPStatus.CREATED if done.is_new else HTTPStatus.OK,
-        {hdrs.ETAG: f'"{representation.entity_tag(done.node.sha256 or b"")}"', hdrs.LOCATION: location},
+        {hdrs.ETAG: f'"{(done.node.sha256 or b"").hex()}"', hdrs.LOCATION: location},
     )
 
 
@@ -157,13 +159,9 @@ async def _target(request: http.Request) -> tuple[Actor, Door, str]:
 
 
 async def _json(request: http.Request) -> dict[str, Any]:
-    content = bytearray()
-    async for chunk in transfer.body(request):
-        content += chunk
-        if len(content) > _JSON_LIMIT_BYTES:
-            raise TooLarge(N_("This request is longer than it can be."))
+    content = await web.whole_body(request, _JSON_LIMIT_BYTES)
     try:
-        found = json.loads(bytes(content))
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Invalid(N_("This request is no JSON object.")) from error
     if not isinstance(found, dict):
@@ -220,7 +218,7 @@ _PATH = r"/api/files/{space:[^/]{1,64}}/{path:.*}"
 routes = [
     http.post("/api/files/links", create_link),
     http.post(r"/api/files/links/{link_id:\d{1,18}}/revoke", revoke_link),
-    http.put(_PATH, put, expect_handler=transfer.expect),
+    http.put(_PATH, put, expect_handler=web.expect),
     http.get(_PATH, get),
     http.delete(_PATH, delete),
 ]

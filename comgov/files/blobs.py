@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from comgov.errors import Full, Invalid, Unavailable
-from storage import IncompleteError, StorageError, StoreFullError
+from storage import IncompleteError, LocalFiles, StorageError, StoreFullError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+    from pathlib import Path
 
     from comgov.feature import Platform
     from storage import Blob, Store
@@ -30,12 +31,19 @@ async def write(platform: Platform, chunks: AsyncIterable[bytes], declared_bytes
         return await store.write(chunks, size_bytes=declared_bytes)
 
 
-async def read(platform: Platform, sha256: bytes, span: range) -> AsyncGenerator[bytes, None]:
-    """The bytes at these positions. Raises Unavailable when they are missing or damaged."""
+async def read(platform: Platform, sha256: bytes, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    """The bytes from `start` up to `stop`. Raises Unavailable when they are missing or damaged."""
     store = await drawer(platform)
     with translated():
-        async for chunk in store.read(sha256, span.start, span.stop):
-            yield chunk
+        async with aclosing(store.read(sha256, start, stop)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def file(platform: Platform, sha256: bytes) -> tuple[Path, int] | None:
+    """The file of this machine that holds these bytes, and where they begin in it; None if the store has no files."""
+    store = await drawer(platform)
+    return (store.path(sha256), 0) if isinstance(store, LocalFiles) else None
 
 
 @contextmanager

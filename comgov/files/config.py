@@ -33,6 +33,3 @@ class Config(BaseModel, frozen=True, extra="forbid"):
         default=timedelta(days=2),
         description="How long a counted download by link may be resumed: 1 GB takes an hour on a line of 2.5 Mbit/s.",
     )
-    idle_timeout: timedelta = Field(
-        default=timedelta(seconds=60), description="How long a client may stay silent in the middle of an upload."
-    )

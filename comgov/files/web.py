@@ -17,10 +17,10 @@ from comgov.files.addresses import address, encode_key, link_address, listing
 from comgov.files.config import Config
 from comgov.files.model import Deed, Sort, SpaceRole, may
 from comgov.files.names import uploaded_name
-from comgov.files.representation import viewed_as
 from comgov.language import N_
 from comgov.people import actions as directory
 from comgov.people import web as people
+from comgov.web.representation import viewed_as
 
 if TYPE_CHECKING:
     from comgov.actor import Actor
@@ -431,7 +431,7 @@ async def fetch(request: http.Request) -> http.StreamResponse:
         await _visitor(request),
         request.match_info["token"],
         request.query.get("ticket", ""),
-        is_start=request.method == "GET" and transfer.is_start(request),
+        is_start=request.method == "GET" and web.is_start(request),
     )
     return await transfer.send(request, content)
 

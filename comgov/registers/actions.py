@@ -20,7 +20,7 @@ from comgov.registers.model import Direction, Entry, Inclusion, Number, NumberFi
 from comgov.signing import checkpoint, merkle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from datetime import datetime
 
     from comgov.db import Connection
@@ -182,7 +182,7 @@ async def _cosign(
         await store.saw(connection, institution.id, Witness(witness_id=witness.id, size=found.size, root=found.root))
 
 
-async def export(platform: Platform, institution: Institution) -> AsyncIterator[bytes]:
+async def export(platform: Platform, institution: Institution) -> AsyncGenerator[bytes, None]:
     """The register up to its newest checkpoint, as `audit` reads it, line by line.
 
     Nothing is held between lines: what is exported was written once and never changes.

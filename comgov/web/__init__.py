@@ -8,6 +8,7 @@ from comgov.web.frame import capacity
 from comgov.web.middleware import content_policy
 from comgov.web.pages import Page, flash, gettext, instant, is_local, language, redirect, render, whole_moment
 from comgov.web.server import serve
+from comgov.web.transfer import Download, body, expect, is_start, send, stream, whole_body
 from comgov.web.visitor import (
     Capacity,
     Visitor,
@@ -23,6 +24,7 @@ from comgov.web.visitor import (
 __all__ = [
     "Capacity",
     "Config",
+    "Download",
     "FilesTooLarge",
     "Form",
     "Page",
@@ -34,24 +36,30 @@ __all__ = [
     "answer",
     "application",
     "begin_session",
+    "body",
     "capacity",
     "client_ip",
     "content_policy",
     "describe",
     "end_session",
+    "expect",
     "flash",
     "form",
     "gettext",
     "instant",
     "is_local",
     "is_secure",
+    "is_start",
     "language",
     "parts",
     "prepare",
     "redirect",
     "render",
+    "send",
     "serve",
     "session_token",
+    "stream",
     "visitor",
+    "whole_body",
     "whole_moment",
 ]

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, ClientPayloadError, MultipartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from comgov.errors import Invalid, TooLarge
 from comgov.feature import PLATFORM
 from comgov.language import N_
 from comgov.web.config import Config
+from comgov.web.transfer import patience_seconds, telling_what_broke, too_long, whole_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -123,13 +124,13 @@ class Part:
     filename: str | None
     content_type: str
     reader: BodyPartReader
-    timeout: float
+    patience_seconds: float
 
     async def chunks(self, size: int = _CHUNK_BYTES) -> AsyncIterator[bytes]:
         """Its content as it comes. Raises Invalid when the client stops in the middle."""
-        with _telling_what_broke():
+        with telling_what_broke(_MALFORMED):
             while not self.reader.at_eof():
-                async with asyncio.timeout(self.timeout):
+                async with asyncio.timeout(self.patience_seconds):
                     chunk = await self.reader.read_chunk(size)
                 if chunk:
                     yield bytes(chunk)
@@ -140,8 +141,8 @@ class Part:
         async for chunk in self.chunks():
             content += chunk
             if len(content) > limit_bytes:
-                raise _too_large(limit_bytes)
-        with _telling_what_broke():
+                raise too_long(limit_bytes)
+        with telling_what_broke(_MALFORMED):
             return _text(bytes(content))
 
 
@@ -159,7 +160,7 @@ async def begin(request: web.Request) -> str | None:
         request[_FORM] = await _urlencoded(request, _config(request).form_limit_bytes)
         return request[_FORM].get("csrf") or None
     if request.content_type == MULTIPART:
-        with _telling_what_broke():
+        with telling_what_broke(_MALFORMED):
             request[_READER] = await request.multipart()
         first = await _next(request)
         return await first.text(_NAME_LIMIT) if first is not None and first.name == "csrf" else None
@@ -169,7 +170,7 @@ async def begin(request: web.Request) -> str | None:
 async def parts(request: web.Request) -> AsyncIterator[Part]:
     """The parts of a multipart form, one after the other, for handlers that stream. Each must be read to its end."""
     if _READER not in request:
-        with _telling_what_broke():
+        with telling_what_broke(_MALFORMED):
             request[_READER] = await request.multipart()
     count = 0
     while (part := await _next(request)) is not None:
@@ -217,14 +218,9 @@ def end(request: web.Request) -> None:
 
 
 async def _urlencoded(request: web.Request, limit_bytes: int) -> Form:
-    content = bytearray()
-    with _telling_what_broke():
-        async with asyncio.timeout(_config(request).body_timeout.total_seconds()):
-            async for chunk in request.content.iter_any():
-                content += chunk
-                if len(content) > limit_bytes:
-                    raise _too_large(limit_bytes)
-        fields = parse_qsl(_text(bytes(content)), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_LIMIT)
+    content = await whole_body(request, limit_bytes)
+    with telling_what_broke(_MALFORMED):
+        fields = parse_qsl(_text(content), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_LIMIT)
     if any("\0" in value for _, value in fields):
         raise Invalid(_MALFORMED, reason="NUL in a field")
     return Form(fields)
@@ -264,9 +260,9 @@ async def _receive(request: web.Request, part: Part, left_bytes: int, limit_byte
 
 
 async def _next(request: web.Request) -> Part | None:
-    timeout = _config(request).body_timeout.total_seconds()
-    with _telling_what_broke():
-        async with asyncio.timeout(timeout):
+    patience = patience_seconds(request)
+    with telling_what_broke(_MALFORMED):
+        async with asyncio.timeout(patience):
             reader = await request[_READER].next()
     if reader is None:
         return None
@@ -275,18 +271,7 @@ async def _next(request: web.Request) -> Part | None:
     name, filename = reader.name or "", reader.filename
     if len(name) > _NAME_LIMIT or len(filename or "") > _FILENAME_LIMIT:
         raise Invalid(_MALFORMED, reason="a name too long")
-    return Part(name, filename, reader.headers.get("Content-Type", "application/octet-stream")[:200], reader, timeout)
-
-
-class _telling_what_broke:  # noqa: N801  # reads as a verb, like contextlib's own
-    """What aiohttp and the client do wrong with a body, in our words."""
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (ValueError, AssertionError, TimeoutError, ClientPayloadError, web.RequestPayloadError)):
-            raise Invalid(_MALFORMED, reason=f"{type(error).__name__}: {error}") from error
+    return Part(name, filename, reader.headers.get("Content-Type", "application/octet-stream")[:200], reader, patience)
 
 
 def _config(request: web.Request) -> Config:
@@ -298,9 +283,3 @@ def _text(content: bytes) -> str:
     if "\0" in text:
         raise Invalid(_MALFORMED, reason="NUL in a field")
     return text
-
-
-def _too_large(limit_bytes: int) -> TooLarge:
-    return TooLarge(
-        N_("This form is longer than {limit} kB. Nothing was changed; please shorten it."), limit=limit_bytes // 1000
-    )

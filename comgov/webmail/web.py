@@ -16,6 +16,7 @@ from comgov.errors import ComgovError, NotFound, Unavailable
 from comgov.feature import PLATFORM, Platform, Waiting
 from comgov.language import N_
 from comgov.people.web import actor
+from comgov.web.representation import content_disposition
 from comgov.webmail import letter
 from comgov.webmail.actions import reading, sending, writing
 from comgov.webmail.config import Config
@@ -209,16 +210,12 @@ async def show_part(request: http.Request) -> http.StreamResponse:
     response = http.StreamResponse(
         headers={
             hdrs.CONTENT_TYPE: part.type if is_shown else "application/octet-stream",
-            hdrs.CONTENT_DISPOSITION: "inline" if is_shown else disposition(_filename(part)),
+            hdrs.CONTENT_DISPOSITION: "inline" if is_shown else _disposition(_filename(part)),
             "Content-Security-Policy": "sandbox; default-src 'none'",
             hdrs.CACHE_CONTROL: "private, max-age=3600",
         }
     )
-    await response.prepare(request)
-    async for chunk in platform.mailboxes.part(message, part):
-        await response.write(chunk)
-    await response.write_eof()
-    return response
+    return await web.stream(request, response, reading.part_bytes(platform, message, part))
 
 
 def _filename(part: Part) -> str:
@@ -238,22 +235,17 @@ async def send_raw(request: http.Request, message: Message) -> http.StreamRespon
         headers={
             hdrs.CONTENT_TYPE: "message/rfc822",
             hdrs.CONTENT_LENGTH: str(message.size_bytes),
-            hdrs.CONTENT_DISPOSITION: disposition(f"{message.subject[:80] or 'message'}.eml"),
+            hdrs.CONTENT_DISPOSITION: _disposition(f"{message.subject[:80] or 'message'}.eml"),
             "Content-Security-Policy": "sandbox; default-src 'none'",
         }
     )
-    await response.prepare(request)
-    async for chunk in request.app[PLATFORM].mailboxes.read(message):
-        await response.write(chunk)
-    await response.write_eof()
-    return response
+    return await web.stream(request, response, reading.raw_bytes(request.app[PLATFORM], message))
 
 
-def disposition(filename: str) -> str:
-    """Content-Disposition of a download (RFC 6266), its name safe in a header and on a disk."""
+def _disposition(filename: str) -> str:
+    """Content-Disposition of a download, its name safe on a disk too."""
     clean = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", filename).strip(". ")[:200] or "file"
-    plain = clean.encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
+    return content_disposition(clean)
 
 
 # -- writing

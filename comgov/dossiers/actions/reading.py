@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from comgov.dossiers import bundle, documents, store
 from comgov.dossiers.actions import arrivals
-from comgov.dossiers.actions.drafts import blobs
+from comgov.dossiers.actions.drafts import blobs, stored
 from comgov.dossiers.model import (
     Delivery,
     Departure,
@@ -30,9 +30,10 @@ from comgov.language import N_
 from comgov.registers import actions as registers
 from comgov.registers.model import Direction
 from comgov.signing.container import MIME_TYPE
+from storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from datetime import datetime
     from uuid import UUID
 
@@ -270,21 +271,31 @@ def _is_shown(actor: Actor, delivery: Delivery) -> bool:
     return sees_everything(actor) or delivery.classification is documents.Classification.ORDINARY
 
 
-async def content(platform: Platform, actor: Actor, message_id: UUID) -> Story:
+async def content(platform: Platform, actor: Actor, message_id: UUID, *, is_read: bool = True) -> Story:
     """The story of a dossier whose container the actor is about to read: at the recipient it is handed over first.
 
-    Raises NotFound (also while the container is not written down yet), Forbidden.
+    is_read: False for who only asks how large it is. Raises NotFound (also while the container is not written down
+    yet), Forbidden, Unavailable (the container is out of reach: nothing is handed over then).
     """
     found = await story(platform, actor, message_id)
-    if not found.is_departure:
-        await arrivals.take_over(platform, actor, message_id)
     if not found.container:
         raise NotFound(N_("The container is being written. Try again in a moment."))
+    try:
+        await (await blobs(platform)).stat(found.container)
+    except StorageError as error:
+        raise stored(error) from error
+    if is_read and not found.is_departure:
+        await arrivals.take_over(platform, actor, message_id)
     return found
 
 
-async def read_blob(platform: Platform, sha256: bytes, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-    """The bytes of a container or a piece."""
-    async with aclosing((await blobs(platform)).read(sha256, start, stop)) as chunks:
-        async for chunk in chunks:
-            yield chunk
+async def read_blob(
+    platform: Platform, sha256: bytes, start: int = 0, stop: int | None = None
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of a container or a piece. Raises Unavailable when they are missing or damaged."""
+    try:
+        async with aclosing((await blobs(platform)).read(sha256, start, stop)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    except StorageError as error:
+        raise stored(error) from error

@@ -16,7 +16,7 @@ from comgov.webmail.words import in_our_words
 from mail.mailbox import Flag, SpecialUse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from comgov.feature import Platform
     from comgov.people.model import Actor
@@ -135,6 +135,20 @@ async def part(platform: Platform, message: Message, number: str) -> Part:
         if one.number == number:
             return one
     raise NotFound(N_("This message has no such file."))
+
+
+async def part_bytes(platform: Platform, message: Message, part: Part) -> AsyncGenerator[bytes, None]:
+    """The decoded bytes of a part, in chunks. Raises NotFound, Unavailable."""
+    with in_our_words():
+        async for chunk in platform.mailboxes.part(message, part):
+            yield chunk
+
+
+async def raw_bytes(platform: Platform, message: Message) -> AsyncGenerator[bytes, None]:
+    """A message byte for byte, this server's stamps first, in chunks. Raises NotFound, Unavailable."""
+    with in_our_words():
+        async for chunk in platform.mailboxes.read(message):
+            yield chunk
 
 
 _MARKS: dict[str, tuple[Flag, Flag]] = {

@@ -203,7 +203,7 @@ async def forward(
         for part in await reading.parts(platform, message):
             if part.is_attachment:
                 name = part.filename or ("message.eml" if part.type == "message/rfc822" else "file")
-                await attach(platform, actor, made.id, name, part.type, platform.mailboxes.part(message, part))
+                await attach(platform, actor, made.id, name, part.type, reading.part_bytes(platform, message, part))
     except ComgovError:
         await discard(platform, actor, made.id)
         raise

@@ -16,8 +16,8 @@ from yarl import URL
 from comgov import web
 from comgov.files import blobs
 from comgov.files.actions.spaces import quota, set_quota
-from comgov.files.representation import digest_header
 from comgov.people.web import visitors
+from comgov.web.representation import digest_header
 from storage import open_disk_store
 
 from .conftest import FEATURES, basic

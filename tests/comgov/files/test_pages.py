@@ -15,7 +15,6 @@ from aiohttp import ClientSession, CookieJar, FormData
 from aiohttp.test_utils import TestClient, TestServer
 
 from comgov import web
-from comgov.files import Config
 from comgov.files.actions.links import create
 from comgov.files.actions.tree import list_folder
 from comgov.files.model import Listing
@@ -295,8 +294,8 @@ async def test_ten_thousand_fields_are_refused(browser: Browser, own: Space) -> 
 async def test_a_client_that_falls_silent_is_let_go(
     disk_platform: Platform, claire: Actor, own: Space, site: web.Site
 ) -> None:
-    config = Config(idle_timeout=timedelta(seconds=0.2))
-    impatient = replace(disk_platform, configs={**disk_platform.configs, Config: config})
+    config = web.Config(body_timeout=timedelta(seconds=0.2))
+    impatient = replace(disk_platform, configs={**disk_platform.configs, web.Config: config})
     app = web.application(impatient, FEATURES, site=site, visitors=visitors)
 
     async def silent() -> AsyncIterator[bytes]:

@@ -60,23 +60,17 @@ def selected(range_header: str | None, size_bytes: int) -> range | Unsatisfiable
     return range(first, min(int(found["last"]) + 1, size_bytes) if found["last"] else size_bytes)
 
 
-def entity_tag(sha256: bytes) -> str:
-    """The strong validator of these bytes, without its quotes."""
-    return sha256.hex()
-
-
-def matches(tags: Iterable[ETag], sha256: bytes, *, is_weak_enough: bool = False) -> bool:
-    """Whether one of the tags, or `*`, is of these bytes. is_weak_enough: compare weakly (RFC 9110 §8.8.3.2)."""
-    own = entity_tag(sha256)
+def matches(tags: Iterable[ETag], own: str, *, is_weak_enough: bool = False) -> bool:
+    """Whether one of the tags is our own, or `*`. is_weak_enough: compare weakly (RFC 9110 §8.8.3.2)."""
     return any(tag.value in ("*", own) and (is_weak_enough or not tag.is_weak) for tag in tags)
 
 
-def may_resume(if_range: str | None, sha256: bytes) -> bool:
+def may_resume(if_range: str | None, own: str) -> bool:
     """Whether a Range holds under that If-Range: none was sent, or it names these very bytes (RFC 9110 §13.1.5).
 
     A date is never believed: two versions may be of the same second.
     """
-    return if_range is None or if_range.strip() == f'"{entity_tag(sha256)}"'
+    return if_range is None or if_range.strip() == f'"{own}"'
 
 
 def announced_digest(*headers: str | None) -> bytes | None:

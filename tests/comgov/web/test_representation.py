@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from comgov.errors import Invalid
 from comgov.files.names import check_name
-from comgov.files.representation import (
+from comgov.web.representation import (
     Unsatisfiable,
     announced_digest,
     content_disposition,
@@ -27,6 +27,7 @@ from comgov.files.representation import (
 )
 
 SHA256 = hashlib.sha256(b"content").digest()
+TAG = SHA256.hex()
 BASE64 = base64.b64encode(SHA256).decode()
 NOTHING = Unsatisfiable.RANGE
 
@@ -73,27 +74,27 @@ def test_a_range_is_the_slice_it_names(first: int, last: int | None, size: int) 
 
 
 def test_a_tag_names_the_very_bytes() -> None:
-    own, weak = ETag(SHA256.hex()), ETag(SHA256.hex(), is_weak=True)
-    assert matches([ETag("other"), own], SHA256)
-    assert matches([ETag("*")], SHA256)
-    assert not matches([ETag("other")], SHA256)
-    assert not matches([weak], SHA256)
-    assert matches([weak], SHA256, is_weak_enough=True)
+    own, weak = ETag(TAG), ETag(TAG, is_weak=True)
+    assert matches([ETag("other"), own], TAG)
+    assert matches([ETag("*")], TAG)
+    assert not matches([ETag("other")], TAG)
+    assert not matches([weak], TAG)
+    assert matches([weak], TAG, is_weak_enough=True)
 
 
 @pytest.mark.parametrize(
     ("header", "resumes"),
     [
         (None, True),
-        (f'"{SHA256.hex()}"', True),
-        (f'W/"{SHA256.hex()}"', False),
+        (f'"{TAG}"', True),
+        (f'W/"{TAG}"', False),
         ('"other"', False),
-        (SHA256.hex(), False),
+        (TAG, False),
         ("Mon, 23 Nov 2026 08:00:00 GMT", False),
     ],
 )
 def test_a_download_goes_on_only_with_the_same_bytes(header: str | None, resumes: bool) -> None:
-    assert may_resume(header, SHA256) is resumes
+    assert may_resume(header, TAG) is resumes
 
 
 @pytest.mark.parametrize(
