@@ -11,7 +11,7 @@ from aiohttp import web
 from comgov.errors import Invalid, Unauthenticated
 from comgov.feature import PLATFORM, Feature, Platform
 from comgov.language import LANGUAGES, N_
-from comgov.web import api, forms, frame, health, middleware, server, visitor
+from comgov.web import api, forms, frame, health, middleware, visitor
 from comgov.web.config import Config
 from comgov.web.pages import TEMPLATES, Templates, catalogues, is_local, redirect, render
 from comgov.web.static import Assets
@@ -65,7 +65,6 @@ def application(
     app[TEMPLATES] = site.templates
     app[frame.FEATURES] = tuple(features)
     app[visitor.VISITORS] = visitors
-    app[server.UNHEARD] = set()
     app[health.CHECKS] = checks if checks is not None else {"database": health.database_answers}
     app.on_response_prepare.append(middleware.protect)
     app.add_routes(

@@ -16,10 +16,18 @@ class Config(BaseModel, frozen=True, extra="forbid"):
         default=1 << 20, ge=1 << 12, description="the most that the fields of one form may weigh, files apart"
     )
     header_timeout: timedelta = Field(
-        default=timedelta(seconds=20), description="how long a client may take to send the head of its first request"
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        description="how long a client may take to send the head of a request before the connection is closed",
     )
     body_timeout: timedelta = Field(
         default=timedelta(seconds=60), description="how long a client may stay silent in the middle of a body"
+    )
+    write_timeout: timedelta = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        description="how long a client may take nothing of what it is sent before the connection is closed",
     )
     keepalive: timedelta = Field(
         default=timedelta(seconds=75), description="how long an idle connection is kept for the next request"

@@ -25,7 +25,6 @@ from comgov.language import N_
 from comgov.web import csrf, forms
 from comgov.web.frame import dress, fallback, keep_flashes
 from comgov.web.pages import LANGUAGE, Page, choose_language, gettext, is_local, redirect
-from comgov.web.server import UNHEARD
 from comgov.web.visitor import client_ip, cookie_name, is_secure, recognise, session_token, visitor
 
 if TYPE_CHECKING:
@@ -74,7 +73,6 @@ async def protect(request: web.Request, response: web.StreamResponse) -> None:
 async def log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One line a request, by the route's pattern: paths may hold secrets, such as a link's token."""
     request[REQUEST_ID] = secrets.token_hex(8)
-    request.app[UNHEARD].discard(request.protocol)
     started = time.perf_counter()
     status = 499  # the client left before an answer
     try:

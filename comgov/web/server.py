@@ -1,30 +1,29 @@
-"""The HTTP server: aiohttp's, which answers no limit to how long a client may take over its first request.
+"""The HTTP server: aiohttp's, held to two limits that it does not know.
 
-Whoever opens connections and sends nothing, or a byte now and then, would hold them for ever (slowloris): here a
-connection whose first head has not arrived in time is closed. Between requests aiohttp's own keep-alive does it.
+A client has `header_timeout` for the head of a request, counted from the connection's beginning or, on a connection
+that is kept, from the head's first byte: whoever sends a byte now and then would else hold it for ever (slowloris).
+
+A client that takes nothing of what it is sent for `write_timeout` is hung up on by the kernel (RFC 5482), which alone
+sees it whichever way the bytes go: from memory, from a stream or by sendfile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from comgov.feature import PLATFORM
 from comgov.web.config import Config
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator
 
-    from aiohttp.web_protocol import RequestHandler
-
 _BACKLOG = 512
-
-UNHEARD: web.AppKey[set[RequestHandler]] = web.AppKey("unheard")
-"""Connections from which no request has come yet; the first middleware takes them out."""
 
 
 @asynccontextmanager
@@ -34,28 +33,28 @@ async def serve(app: web.Application, listening: socket.socket, *, goodbye_secon
     goodbye_seconds: what requests under way are given to finish.
     """
     config = app[PLATFORM].config(Config)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=config.keepalive.total_seconds(),
-        shutdown_timeout=goodbye_seconds,
-    )
+    write_timeout_ms = round(1000 * config.write_timeout.total_seconds())
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, write_timeout_ms)  # its connections inherit it
+    options: dict[str, Any] = {"access_log": None, "keepalive_timeout": config.keepalive.total_seconds()}
+    runner = web.AppRunner(app, shutdown_timeout=goodbye_seconds, **options)
     await runner.setup()
-    await _ImpatientSite(runner, listening, config.header_timeout.total_seconds()).start()
+    await _Site(runner, listening, options, config.header_timeout.total_seconds()).start()
     try:
         yield
     finally:
         await runner.cleanup()
 
 
-class _ImpatientSite(web.BaseSite):
-    """A listening socket whose connections are closed when no request has come after a while."""
+class _Site(web.BaseSite):
+    """A listening socket whose connections are those below."""
 
-    def __init__(self, runner: web.AppRunner, listening: socket.socket, patience_seconds: float) -> None:
+    def __init__(
+        self, runner: web.AppRunner, listening: socket.socket, options: dict[str, Any], patience_seconds: float
+    ) -> None:
         super().__init__(runner, backlog=_BACKLOG)
         self._listening = listening
+        self._options = options
         self._patience_seconds = patience_seconds
-        self._unheard = runner.app[UNHEARD]
 
     @property
     def name(self) -> str:
@@ -70,13 +69,47 @@ class _ImpatientSite(web.BaseSite):
 
     def _greet(self) -> RequestHandler:
         assert self._runner.server is not None
-        protocol = self._runner.server()
-        self._unheard.add(protocol)
-        asyncio.get_running_loop().call_later(self._patience_seconds, self._hang_up, protocol)
-        return protocol
+        return _Connection(self._runner.server, self._options, self._patience_seconds)
 
-    def _hang_up(self, protocol: RequestHandler) -> None:
-        if protocol in self._unheard:
-            self._unheard.discard(protocol)
-            if protocol.transport is not None:
-                protocol.transport.abort()
+
+class _Connection(RequestHandler):
+    """aiohttp's connection, closed when a head does not become whole in time.
+
+    Its `_waiter` is pending exactly while it waits for one. What has come of the next head while a request is still
+    carried out is timed from the first byte that follows; the keep-alive ends that connection at the latest.
+    """
+
+    __slots__ = ("_hanging_up", "_patience_seconds")
+
+    def __init__(self, server: web.Server, options: dict[str, Any], patience_seconds: float) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._patience_seconds = patience_seconds
+        self._hanging_up: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._begin_to_wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._waiter is not None and not self._waiter.done():
+            if self._hanging_up is None:
+                self._begin_to_wait()
+        else:
+            self._end_waiting()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_waiting()
+        super().connection_lost(exc)
+
+    def _begin_to_wait(self) -> None:
+        self._hanging_up = asyncio.get_running_loop().call_later(self._patience_seconds, self._hang_up)
+
+    def _end_waiting(self) -> None:
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
+            self._hanging_up = None
+
+    def _hang_up(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()

@@ -78,7 +78,14 @@ async def show_message(request: http.Request) -> http.StreamResponse:
     platform, opened = request.app[PLATFORM], await _opened(request)
     message = await reading.get(platform, opened, int(request.match_info["uid"]))
     as_text, remote_images = "text" in request.query, "images" in request.query
-    found = await reading.read(platform, opened, message, as_text=as_text, remote_images=remote_images)
+    found = await reading.read(
+        platform,
+        opened,
+        message,
+        as_text=as_text,
+        remote_images=remote_images,
+        marks=request.method != hdrs.METH_HEAD,
+    )
     listing = await _list(request, opened)
     response = web.render(
         request,

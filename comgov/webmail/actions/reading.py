@@ -89,11 +89,17 @@ async def get(platform: Platform, opened: Opened, uid: int) -> Message:
 
 
 async def read(
-    platform: Platform, opened: Opened, message: Message, *, as_text: bool = False, remote_images: bool = False
+    platform: Platform,
+    opened: Opened,
+    message: Message,
+    *,
+    as_text: bool = False,
+    remote_images: bool = False,
+    marks: bool = True,
 ) -> Letter:
     """What a message says, safe to show; from now on it was read.
 
-    Whoever may only look leaves it unread for the others.
+    Whoever may only look leaves it unread for the others, and so does anyone unless `marks`.
     """
     with in_our_words():
         content = await platform.mailboxes.content(message)
@@ -101,7 +107,7 @@ async def read(
             part.number: await _beginning(platform, message, part)
             for part in letter.shown_parts(content.parts, as_text=as_text)
         }
-        if not message.is_seen and opened.access.may_change:
+        if marks and not message.is_seen and opened.access.may_change:
             await platform.mailboxes.set_flags(opened.mailbox.id, [message.uid], add=Flag.SEEN)
     return await asyncio.to_thread(
         letter.compose,

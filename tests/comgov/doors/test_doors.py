@@ -20,6 +20,8 @@ from comgov.dossiers.actions import reading as dossiers
 from comgov.files.actions import links, spaces, trash, upload
 from comgov.people import actions as people
 from comgov.webmail.actions import reading as mail
+from mail.address import Address
+from mail.envelope import Client, Envelope, Origin
 from mail.mailbox import SpecialUse
 from tests.comgov.dossiers.journey import drafted, sent
 
@@ -229,6 +231,60 @@ async def test_a_civil_servant_opens_nothing_but_their_own(
     }
 
     assert open_doors == {}
+
+
+async def _everything(platform: Platform) -> dict[str, str]:
+    """A digest of each table's rows."""
+    async with platform.db.connection() as connection:
+        tables = await connection.fetch(
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname IN ('comgov', 'mail')"
+        )
+        return {
+            row["name"]: await connection.fetchval(
+                f"SELECT md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM {row['name']} t"
+            )
+            for row in tables
+        }
+
+
+async def test_asking_about_a_thing_is_not_looking_at_it(
+    government: Government, things: Things, open_browser: Callable[..., Awaitable[Browser]]
+) -> None:
+    """HEAD leaves no receipt, no count, no mark, nothing at all, where GET does (RFC 9110 §9.2.1)."""
+    platform, browser = government.platform, await open_browser(government.platform)
+    claire, paul = "claire@sante.gov.test", "paul@ngozi.gov.test"
+    everything = set(Role) - {Role.PLATFORM_ADMINISTRATOR}
+    await people.change_person(platform, console("test"), claire, roles=everything)
+    actors = [await people.actor_of(platform, claire), await _person(platform, paul, *everything)]
+    for actor in actors:  # what is made on a first visit, whatever its kind
+        await spaces.doors(platform, actor)
+        await platform.mailboxes.mailboxes(actor.person_id)
+    open_link = await links.create(platform, actors[0], int(things.ids["node"]))
+    envelope = Envelope(sender=Address.parse("a@example.org"), recipients=(Address.parse(claire),))
+    content = b"From: <a@example.org>\r\n\r\nBonjour\r\n"
+    await platform.relay.accept(envelope, content, Client(origin=Origin.OUTSIDE, ip="192.0.2.7", helo="mx"))
+    paths = [things.path(route) for name, route in _doors(browser) if name.startswith("GET ")]
+    paths.append(f"/l/{open_link.token}/file")
+
+    async def ask(method: str) -> set[int]:
+        found = set()
+        for address in (claire, paul):
+            headers = {"Authorization": "Basic " + b64encode(f"{address}:{PASSWORD}".encode()).decode()}
+            for path in paths:
+                async with browser.client.request(method, path, headers=headers, allow_redirects=False) as response:
+                    await response.read()
+                    found.add(response.status)
+        return found
+
+    before = await _everything(platform)
+    assert 200 in await ask("HEAD")
+    after_head = await _everything(platform)
+    assert after_head == before
+
+    await ask("GET")
+    after_get = await _everything(platform)
+    touched = {name for name in before if after_get[name] != before[name]}
+    assert {"comgov.evidence", "comgov.journal", "comgov.link", "mail.message"} <= touched
 
 
 HOSTILE = ("%00", "%ED%A0%80", "%FF", "9" * 15, "9" * 18, "-1", "0001-01-01T00:00%2B14:00", "%F0%9F%92%A9" * 300)

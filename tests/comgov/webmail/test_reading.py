@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -310,3 +312,20 @@ async def test_unread_mail_is_counted_on_the_home_page(claire: Browser, ministry
     page = (await claire.get("/")).text
     assert "Secrétariat" in page
     assert '<b class="count">2' in page
+
+
+async def test_a_message_whose_bytes_are_out_of_reach_is_503_and_not_a_short_one(
+    ministry: Ministry, claire: Browser
+) -> None:
+    content = base64.encodebytes(random.Random(1).randbytes(400_000)).decode()
+    heads = f"From: <a@example.org>\nTo: {CLAIRE}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+    text = "--b\nContent-Type: text/plain\n\nBonjour\n"
+    file = f"--b\nContent-Type: application/pdf\nContent-Transfer-Encoding: base64\n\n{content}\n--b--\n"
+    path = await ministry.receive(heads + text + file)
+    paths = (path, f"{path}/raw", f"{path}/parts/2", path.replace("/mail/", "/api/mail/messages/") + "/raw")
+    assert [(await claire.get(each)).status for each in paths] == [200] * 4
+    store = ministry.platform.mailboxes._blobs
+    for blob in [blob async for blob in store.list()]:
+        await store.delete(blob.sha256)
+    assert [(await claire.get(each)).status for each in paths] == [503] * 4
+    assert "Réessayez" in (await claire.get(f"{path}/parts/2")).text
