@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from aiohttp import hdrs
 from aiohttp import web as http
 from babel.dates import format_skeleton
 
@@ -22,7 +25,7 @@ from comgov.administration.model import (
     must_administer_something,
     share,
 )
-from comgov.errors import ComgovError, Conflict, Forbidden, Invalid, NotFound
+from comgov.errors import ComgovError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from comgov.feature import PLATFORM
 from comgov.institutions import actions as institutions
 from comgov.institutions.model import (
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 _PEOPLE_ON_A_PAGE = 50
 _GIBIBYTE = 1 << 30
+_SHORTEST_TOKEN = 16  # characters; a shorter one, or an empty file, opens nothing
 
 ROLES = {
     Role.REGISTRY_CLERK: N_("Registry clerk"),
@@ -296,21 +300,35 @@ def _gibibytes(text: str) -> int | None:
 
 
 async def show_metrics(request: http.Request) -> http.StreamResponse:
-    """`GET /metrics`: for the networks configured, and for platform administrators."""
+    """`GET /metrics`: for the networks configured, holders of the token, and platform administrators."""
     platform = request.app[PLATFORM]
-    if not _is_trusted(platform.config(Config), web.client_ip(request)):
+    config = platform.config(Config)
+    if not (_is_from(config, request) or await _has_token(config, request)):
         actor = await who_asks(request)
         if not actor.has(Role.PLATFORM_ADMINISTRATOR):
             raise Forbidden(N_("Only an administrator of the platform may do this."))
     return http.Response(body=await metrics.scrape(platform), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
-def _is_trusted(config: Config, ip: str) -> bool:
+def _is_from(config: Config, request: http.Request) -> bool:
+    """Whether it comes from one of the networks configured, and straight."""
     try:
-        client = ip_address(ip.partition("%")[0])
+        client = ip_address((request.remote or "").partition("%")[0])
     except ValueError:
         return False
-    return any(client in network for network in config.metrics_from)
+    return web.is_direct(request) and any(client in network for network in config.metrics_from)
+
+
+async def _has_token(config: Config, request: http.Request) -> bool:
+    """Whether it bears the token of `metrics_token_file` (RFC 6750 §2.1), read anew each time so that it can change."""
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if config.metrics_token_file is None or scheme.lower() != "bearer":
+        return False
+    try:
+        token = (await asyncio.to_thread(config.metrics_token_file.read_bytes)).strip()
+    except OSError as error:
+        raise Unavailable(N_("The token of /metrics cannot be read on the server."), reason=str(error)) from error
+    return len(token) >= _SHORTEST_TOKEN and hmac.compare_digest(given.strip().encode(errors="replace"), token)
 
 
 routes = [

@@ -104,6 +104,5 @@ def address(wish: Listing, **changes: str) -> str:
 
 
 def link_address(request: Request, link: Link) -> str:
-    """Where anyone finds a link, on the host under which the visitor knows this server."""
-    scheme = "https" if web.is_secure(request) else "http"
-    return f"{scheme}://{request.host}/l/{link.token}"
+    """Where anyone finds a link."""
+    return f"{web.public_url(request)}/l/{link.token}"

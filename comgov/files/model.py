@@ -280,6 +280,7 @@ class Link:
     """An address by which a file can be fetched.
 
     token: 192 random bits in base64url. downloads_max: None for any number. institution_id: of the file's space.
+    is_suspended: that institution is, and while it is the link leads nowhere.
     """
 
     id: int
@@ -299,6 +300,7 @@ class Link:
     expires_at: datetime
     revoked_at: datetime | None
     last_download_at: datetime | None
+    is_suspended: bool
 
     @property
     def is_counted(self) -> bool:

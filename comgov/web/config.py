@@ -33,6 +33,13 @@ class Config(BaseModel, frozen=True, extra="forbid"):
         default=timedelta(seconds=75), description="how long an idle connection is kept for the next request"
     )
     timezone: str = Field("Africa/Bujumbura", description="the zone in which instants are shown (IANA name)")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#@]+)?$",
+        max_length=200,
+        description="where people find this server, such as https://comgov.gov.bi: written in links that are sent on. "
+        "Needed behind a load balancer; empty: the address that was connected to, whatever name the client claims",
+    )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
         description="networks of the load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed",

@@ -5,6 +5,7 @@ This floor lies below people: whoever knows the sessions is passed in as `Visito
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -119,6 +120,32 @@ def is_secure(request: web.Request) -> bool:
     if _behind_proxy(request):
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
     return request.secure
+
+
+def public_url(request: web.Request) -> str:
+    """Where people find this server, without a final slash: what stands before a path that is sent on to others.
+
+    The Host header is believed of loopback names alone: a link to wherever a client claims we are would be a forgery
+    in our name. Without a configured URL it is the address that the connection was made to, which nobody can choose.
+    """
+    if configured := request.app[PLATFORM].config(Config).public_url:
+        return configured
+    scheme = "https" if is_secure(request) else "http"
+    if _LOOPBACK.fullmatch(request.host):
+        return f"{scheme}://{request.host}"
+    host, port = request.get_extra_info("sockname")[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?")
+
+
+def is_direct(request: web.Request) -> bool:
+    """Whether the connection is the visitor's own: from no trusted proxy, and no other left its mark on the request."""
+    return not _behind_proxy(request) and not any(name in request.headers for name in _FORWARDED)
+
+
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 
 
 def client_ip(request: web.Request) -> str:

@@ -153,8 +153,8 @@ async def of_file(platform: Platform, actor: Actor, node_id: int) -> Sequence[Li
 async def visit(platform: Platform, actor: Actor | None, token: str) -> Link:
     """The link of that token, if it is open to this visitor. actor: None for one who is not signed in.
 
-    Raises NotFound (unknown, revoked, expired, spent, or its file is in the trash), Unauthenticated or Forbidden
-    (for people of the institution alone).
+    Raises NotFound (unknown, revoked, expired, spent, its file in the trash or its institution suspended),
+    Unauthenticated or Forbidden (for people of the institution alone).
     """
     async with platform.db.connection() as connection:
         return await _visit(platform, connection, actor, token, {LinkState.OPEN})
@@ -217,7 +217,9 @@ async def _visit(
     if len(token) > _TOKEN_LIMIT or not token.isascii() or "\0" in token:
         raise NotFound(_CLOSED)
     link = await store.by_token(connection, token)
-    if link is None or link.state(platform.clock()) not in states or await nodes.is_trashed(connection, link.node_id):
+    if link is None or link.is_suspended or link.state(platform.clock()) not in states:
+        raise NotFound(_CLOSED)
+    if await nodes.is_trashed(connection, link.node_id):
         raise NotFound(_CLOSED)
     if link.institution_only:
         if actor is None:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 _LINK = """
 SELECT l.id, l.token, l.node_id, n.space_id, s.institution_id, n.name, n.size_bytes,
        l.password_hash IS NOT NULL AS has_password, l.institution_only, l.downloads_max, l.downloads, l.created_at,
-       l.created_by, p.name AS creator, l.expires_at, l.revoked_at, l.last_download_at
+       l.created_by, p.name AS creator, l.expires_at, l.revoked_at, l.last_download_at,
+       i.state = 'suspended' AS is_suspended
   FROM comgov.link l
   JOIN comgov.node n ON n.id = l.node_id
   JOIN comgov.space s ON s.id = n.space_id
+  JOIN comgov.institution i ON i.id = s.institution_id
   JOIN comgov.account p ON p.id = l.created_by
 """
 

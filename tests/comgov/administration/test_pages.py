@@ -6,11 +6,15 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import encode_basic_auth
 
+from comgov import web
+from comgov.administration.config import Config
 from comgov.errors import NotFound
 from comgov.institutions.actions import get
 from comgov.institutions.model import State
@@ -19,6 +23,10 @@ from comgov.people.actions import authenticate, get_person
 from .conftest import PASSWORD
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from comgov.feature import Platform
+
     from .conftest import Government
 
 ADMIN, JEAN, CLAIRE = "admin@setic.gov.test", "jean@sante.gov.test", "claire@sante.gov.test"
@@ -210,15 +218,55 @@ async def test_people_are_filtered_in_the_address_and_paged(government: Governme
 
 
 async def test_metrics_are_for_the_networks_configured_and_platform_administrators(
-    government: Government, open_browser, monkeypatch: pytest.MonkeyPatch
+    government: Government, open_browser
 ) -> None:
     browser = await open_browser(government.platform)
     answer = await browser.get("/metrics")
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     assert 'comgov_people{institution="sante"} 2.0' in answer.text
-    monkeypatch.setattr("comgov.web.client_ip", lambda _: "198.51.100.1")
+    elsewhere = Config(metrics_from=[ip_network("198.51.100.0/24")])
+    browser = await open_browser(configured(government.platform, elsewhere))
     assert (await browser.get("/metrics")).status in (303, 401)
     for address, status in ((CLAIRE, 403), (JEAN, 403), (ADMIN, 200)):
         header = encode_basic_auth(address, PASSWORD)
         assert (await browser.get("/metrics", Authorization=header)).status == status
+
+
+@pytest.mark.parametrize("mark", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+async def test_metrics_are_not_for_whoever_a_proxy_on_this_machine_lets_in(
+    government: Government, open_browser, mark: str
+) -> None:
+    browser = await open_browser(government.platform)
+    assert (await browser.get("/metrics", **{mark: "127.0.0.1"})).status in (303, 401)
+
+
+async def test_metrics_are_not_for_whoever_a_trusted_proxy_speaks_for(government: Government, open_browser) -> None:
+    behind = web.Config(trusted_proxies=[ip_network("127.0.0.0/8")])
+    browser = await open_browser(configured(government.platform, behind))
+    assert (await browser.get("/metrics")).status in (303, 401)
+    assert (await browser.get("/metrics", **{"X-Forwarded-For": "127.0.0.1"})).status in (303, 401)
+
+
+async def test_a_token_opens_the_metrics_wherever_one_comes_from(
+    government: Government, open_browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    config = Config(metrics_from=[], metrics_token_file=file)
+    browser = await open_browser(configured(government.platform, config))
+
+    async def ask(token: str) -> int:
+        return (await browser.get("/metrics", Authorization=f"Bearer {token}")).status
+
+    assert await ask("0123456789abcdef") == 503
+    file.write_text("0123456789abcdef\n")
+    assert await ask("0123456789abcdef") == 200
+    assert await ask("0123456789abcdeF") in (303, 401)
+    file.write_text("")
+    assert await ask("") in (303, 401)
+    assert await ask("0123456789abcdef") in (303, 401)
+
+
+def configured(platform: Platform, config: object) -> Platform:
+    """The same platform with another table of its configuration."""
+    return replace(platform, configs={**platform.configs, type(config): config})

@@ -16,11 +16,12 @@ from yarl import URL
 from comgov import web
 from comgov.files import blobs
 from comgov.files.actions.spaces import quota, set_quota
+from comgov.institutions.actions import resume, suspend
 from comgov.people.web import visitors
 from comgov.web.representation import digest_header
 from storage import open_disk_store
 
-from .conftest import FEATURES, basic
+from .conftest import CONSOLE, FEATURES, basic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -377,6 +378,65 @@ async def test_a_link_made_by_a_program_is_followed_by_anyone(client: Client, cl
     assert (await client.post(f"/api/files/links/{told['id']}/revoke", headers=basic(eric))).status == 404
     assert (await client.post(f"/api/files/links/{told['id']}/revoke", headers=basic(claire))).status == 204
     assert (await client.get(URL(told["download"]).path)).status == 404
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "evil.example\\@localhost", "x/@localhost"])
+async def test_a_link_names_the_server_and_not_what_the_client_claims(client: Client, claire: Actor, host: str) -> None:
+    await client.put("/api/files/me/a.txt", data=b"x", headers=basic(claire))
+    made = await client.post("/api/files/links", json={"path": "me/a.txt"}, headers={**basic(claire), "Host": host})
+    if made.status != 400:
+        assert (await made.json())["url"].startswith(f"http://127.0.0.1:{client.port}/l/")
+    told = await client.post(
+        "/api/files/links", json={"path": "me/a.txt"}, headers={**basic(claire), "Host": "localhost:80"}
+    )
+    assert (await told.json())["url"].startswith("http://localhost:80/l/")
+
+
+async def test_a_link_bears_the_public_url_that_is_configured(
+    disk_platform: Platform, site: web.Site, claire: Actor
+) -> None:
+    config = web.Config(public_url="https://comgov.gov.bi")
+    configured = replace(disk_platform, configs={**disk_platform.configs, web.Config: config})
+    app = web.application(configured, FEATURES, site=site, visitors=visitors)
+    async with TestClient(TestServer(app), headers=basic(claire)) as client:
+        await client.put("/api/files/me/a.txt", data=b"x")
+        made = await client.post("/api/files/links", json={"path": "me/a.txt"})
+        assert (await made.json())["url"].startswith("https://comgov.gov.bi/l/")
+
+
+async def test_links_of_a_suspended_institution_lead_nowhere_as_revoked_ones(
+    client: Client, disk_platform: Platform, claire: Actor
+) -> None:
+    await client.put("/api/files/me/a.txt", data=b"x", headers=basic(claire))
+    paths = []
+    for wish in ({}, {"password": "quatre chevaux"}):
+        made = await client.post("/api/files/links", json={"path": "me/a.txt", **wish}, headers=basic(claire))
+        paths.append(URL((await made.json())["url"]).path)
+    open_path, locked_path = paths
+    ticket = (
+        await client.post(
+            locked_path,
+            data={"password": "quatre chevaux"},
+            headers=basic(claire),
+            allow_redirects=False,
+        )
+    ).headers["Location"]
+    revoked = await client.post("/api/files/links", json={"path": "me/a.txt"}, headers=basic(claire))
+    told = await revoked.json()
+    await client.post(f"/api/files/links/{told['id']}/revoke", headers=basic(claire))
+
+    async def ask(path: str) -> tuple[int, str]:
+        got = await client.get(path, headers={"Accept": "application/json"})
+        return got.status, (await got.json())["error"] if got.status != 200 else ""
+
+    assert (await client.get(ticket)).status == 200
+    await suspend(disk_platform, CONSOLE, "sante")
+    closed = await ask(URL(told["url"]).path)
+    assert closed[0] == 404
+    for path in (open_path, f"{open_path}/file", locked_path, ticket):
+        assert await ask(path) == closed
+    await resume(disk_platform, CONSOLE, "sante")
+    assert (await client.get(f"{open_path}/file")).status == 200
 
 
 @pytest.mark.parametrize(
