@@ -25,6 +25,7 @@ from comgov.dossiers import Config as DossiersConfig
 from comgov.files import Config as FilesConfig
 from comgov.institutions import Config as InstitutionsConfig
 from comgov.people import Config as PeopleConfig
+from comgov.registers import Config as RegistersConfig
 from comgov.web import Config as WebConfig
 from comgov.webmail import Config as WebmailConfig
 from mail.config import Config as MailConfig
@@ -70,6 +71,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     institutions: InstitutionsConfig = InstitutionsConfig()
     people: PeopleConfig = PeopleConfig()
     authority: AuthorityConfig = AuthorityConfig()
+    registers: RegistersConfig = RegistersConfig()
     files: FilesConfig = FilesConfig()
     administration: AdministrationConfig = AdministrationConfig()
     dossiers: DossiersConfig = DossiersConfig()

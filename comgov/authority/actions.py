@@ -55,6 +55,9 @@ _REPUBLISH_AFTER = timedelta(hours=20)
 AT_ONCE = timedelta(0)
 _PAGE = 500
 
+_LEAVES = (Purpose.SEAL, Purpose.REGISTER, Purpose.TIME_STAMP)
+"""What an institution has besides its authority."""
+
 
 async def establish(platform: Platform, actor: Actor) -> Issued:
     """The root, with the time-stamp authority and the authority of servers below it; made when they are not there yet.
@@ -97,22 +100,30 @@ async def _make_root(platform: Platform, connection: Connection) -> Issued:
 
 
 async def _ensure_time_stamp(platform: Platform, connection: Connection, root: Issued) -> None:
-    config, now = platform.config(Config), platform.clock()
+    """The platform's own time-stamp authority; what was revoked takes a person to replace."""
+    config = platform.config(Config)
     latest = await store.latest(connection, 0, Purpose.TIME_STAMP)
-    if latest is not None and (latest.revoked_at or not needs_renewal(latest, now, before=RENEW_SEAL_BEFORE)):
-        return
+    if _may_have_another(latest, platform.clock()):
+        subject = Subject(name=config.platform, code="", domain="", country=config.country)
+        await _issue_time_stamp(platform, connection, root, subject, name="time-stamp")
+
+
+def _may_have_another(latest: Issued | None, now: datetime) -> bool:
+    return latest is None or (latest.revoked_at is None and needs_renewal(latest, now, before=RENEW_SEAL_BEFORE))
+
+
+async def _issue_time_stamp(
+    platform: Platform, connection: Connection, root: Issued, subject: Subject, *, name: str, institution_id: int = 0
+) -> Issued:
+    """A time-stamp authority's certificate, directly under the root whoever runs it."""
+    config = platform.config(Config)
 
     def make(issuer: Credential, public_key: PublicKey) -> x509.Certificate:
         return certificates.time_stamp(
-            issuer,
-            public_key,
-            platform=config.platform,
-            country=config.country,
-            now=now,
-            crl_url=_crl_url(config, ROOT),
+            issuer, public_key, subject, now=platform.clock(), crl_url=_crl_url(config, ROOT)
         )
 
-    await _issue(platform, connection, root, Purpose.TIME_STAMP, make, name="time-stamp")
+    return await _issue(platform, connection, root, Purpose.TIME_STAMP, make, name=name, institution_id=institution_id)
 
 
 async def _ensure_platform_authority(platform: Platform, connection: Connection, root: Issued) -> None:
@@ -137,7 +148,7 @@ async def _ensure_platform_authority(platform: Platform, connection: Connection,
 
 
 async def enrol_institution(platform: Platform, actor: Actor, institution: Institution) -> Issued:
-    """The institution's seal, good now; with its authority and its register's certificate, whichever is missing.
+    """The institution's seal, good now; with its authority and its other certificates, whichever is missing.
 
     After a revocation, this is how an institution gets another seal. Raises Forbidden, Unavailable.
     """
@@ -148,7 +159,7 @@ async def enrol_institution(platform: Platform, actor: Actor, institution: Insti
         if authority is None:
             authority = await _make_institution_authority(platform, connection, institution)
             await _record_issue(connection, actor, authority)
-        for purpose in (Purpose.SEAL, Purpose.REGISTER):
+        for purpose in _LEAVES:
             if await store.current(connection, institution.id, purpose, platform.clock()) is None:
                 await _record_issue(connection, actor, await _issue_leaf(platform, connection, authority, purpose))
         seal = await store.current(connection, institution.id, Purpose.SEAL, platform.clock())
@@ -183,9 +194,14 @@ async def _make_institution_authority(platform: Platform, connection: Connection
 
 
 async def _issue_leaf(platform: Platform, connection: Connection, authority: Issued, purpose: Purpose) -> Issued:
-    """A seal or a register's certificate, for the institution that its authority's certificate names."""
+    """A certificate of one of `_LEAVES`, for the institution that its authority's certificate names."""
     config = platform.config(Config)
     subject = certificates.subject_of(authority.certificate)
+    if purpose is Purpose.TIME_STAMP:
+        root = await _established(connection)
+        return await _issue_time_stamp(
+            platform, connection, root, subject, name=authority.name, institution_id=authority.institution_id
+        )
     issue = certificates.seal if purpose is Purpose.SEAL else certificates.register
 
     def make(issuer: Credential, public_key: PublicKey) -> x509.Certificate:
@@ -203,7 +219,7 @@ async def _issue_leaf(platform: Platform, connection: Connection, authority: Iss
 
 
 async def renew(platform: Platform) -> int:
-    """Issue the next seal and register certificate of each institution whose own end within 60 days; gives how many.
+    """Issue the next certificates of each institution whose own end within 60 days; gives how many.
 
     What was revoked is not renewed: that takes a person (`enrol_institution`).
     """
@@ -213,6 +229,7 @@ async def renew(platform: Platform) -> int:
     for authority in authorities:
         for purpose in (Purpose.SEAL, Purpose.REGISTER):
             renewed += await _renew_leaf(platform, authority, purpose)
+        renewed += await _renew_time_stamp(platform, authority)
     return renewed
 
 
@@ -226,6 +243,23 @@ async def _renew_leaf(platform: Platform, authority: Issued, purpose: Purpose) -
         if latest.not_after == authority.not_after or not needs_renewal(latest, now, before=RENEW_SEAL_BEFORE):
             return False
         await _issue_leaf(platform, connection, authority, purpose)
+    return True
+
+
+async def complete(platform: Platform) -> int:
+    """Give a time-stamp authority to institutions enrolled before each had one; gives to how many."""
+    async with platform.db.connection() as connection:
+        authorities = await store.without_time_stamp(connection)
+    return sum([await _renew_time_stamp(platform, authority) for authority in authorities])
+
+
+async def _renew_time_stamp(platform: Platform, authority: Issued) -> bool:
+    async with platform.db.transaction() as connection:
+        await store.lock(connection)
+        latest = await store.latest(connection, authority.institution_id, Purpose.TIME_STAMP)
+        if not authority.is_good(platform.clock()) or not _may_have_another(latest, platform.clock()):
+            return False
+        await _issue_leaf(platform, connection, authority, Purpose.TIME_STAMP)
     return True
 
 
@@ -274,10 +308,13 @@ async def register_credential(platform: Platform, institution_id: int) -> Creden
         return await _credential(platform, connection, found, authority)
 
 
-async def stamp(platform: Platform, sha256: bytes) -> bytes:
-    """A time-stamp token for a SHA-256 digest, DER. Raises Unavailable."""
+async def stamp(platform: Platform, sha256: bytes, *, institution_id: int = 0) -> bytes:
+    """A time-stamp token for a SHA-256 digest, DER. Raises Unavailable.
+
+    institution_id: whose time-stamp authority is asked; 0 for the platform's own.
+    """
     now = platform.clock()
-    stamper = await _ready_stamper(platform, now)
+    stamper = await _ready_stamper(platform, now, institution_id)
     return stamper.stamp(sha256, at=now, serial_number=x509.random_serial_number())
 
 
@@ -291,9 +328,9 @@ async def answer_query(platform: Platform, query: bytes) -> bytes:
     return stamper.answer(query, at=now, serial_number=x509.random_serial_number())
 
 
-async def _ready_stamper(platform: Platform, now: datetime) -> tsp.Authority:
+async def _ready_stamper(platform: Platform, now: datetime, institution_id: int = 0) -> tsp.Authority:
     async with platform.db.connection() as connection:
-        found = await store.current(connection, 0, Purpose.TIME_STAMP, now)
+        found = await store.current(connection, institution_id, Purpose.TIME_STAMP, now)
         lists = await store.published_for(connection, [])
         keyring = await _keyring(platform, connection)
     if found is None or found.key is None:

@@ -20,6 +20,7 @@ async def enrol(platform: Platform) -> int:
     )
     for institution in missing:
         await actions.enrol_institution(platform, console("enrolment"), institution)
+    await actions.complete(platform)
     return len(missing)
 
 

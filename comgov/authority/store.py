@@ -151,6 +151,20 @@ async def enrolled(connection: Connection) -> frozenset[int]:
     return frozenset(row["institution_id"] for row in await connection.fetch(ENROLLED))
 
 
+WITHOUT_TIME_STAMP = """
+SELECT * FROM comgov.certificate one
+WHERE purpose = 'institution' AND NOT EXISTS (
+    SELECT FROM comgov.certificate stamp
+    WHERE stamp.purpose = 'time-stamp' AND stamp.institution_id = one.institution_id
+) ORDER BY id
+"""
+
+
+async def without_time_stamp(connection: Connection) -> list[Issued]:
+    """Authorities of institutions that never had a time-stamp authority."""
+    return [_issued(row) for row in await connection.fetch(WITHOUT_TIME_STAMP)]
+
+
 ALL = """
 SELECT * FROM comgov.certificate
 WHERE ($1::bigint IS NULL OR coalesce(institution_id, 0) = $1) AND id > $2 ORDER BY id LIMIT $3

@@ -44,7 +44,8 @@ class Maker:
 
 
 async def maker(platform: Platform, institution: Institution) -> Maker:
-    """The institution with its seal. Raises Conflict when it has no valid seal."""
+    """The institution with its seal. Raises Conflict when it has no valid seal, Unavailable when nothing is signed."""
+    await registers.must_be_stamped(platform, institution)
     return Maker(institution=institution, sealer=await authority.sealer(platform, institution.id))
 
 

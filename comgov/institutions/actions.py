@@ -178,6 +178,12 @@ async def everyone(platform: Platform) -> list[Branch]:
         return tree(await store.everyone(connection))
 
 
+async def following(platform: Platform, institution_id: int, limit: int) -> list[Institution]:
+    """Active institutions after that one in the order of their ids, round and round; at most so many."""
+    async with platform.db.connection() as connection:
+        return await store.following(connection, institution_id, limit)
+
+
 async def _locked(connection: Connection, code: str) -> Institution:
     return _found(await store.by_code_locked(connection, code), code)
 

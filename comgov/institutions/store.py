@@ -71,6 +71,16 @@ async def by_code(connection: Connection, code: str) -> Institution | None:
     return _institution(row) if row else None
 
 
+FOLLOWING = """
+SELECT * FROM comgov.institution WHERE id <> $1 AND state = 'active' ORDER BY id < $1, id LIMIT $2
+"""
+
+
+async def following(connection: Connection, institution_id: int, limit: int) -> list[Institution]:
+    """The active ones after it in the order of their ids, round and round."""
+    return [_institution(row) for row in await connection.fetch(FOLLOWING, institution_id, limit)]
+
+
 BY_CODE_LOCKED = "SELECT * FROM comgov.institution WHERE code = $1 FOR NO KEY UPDATE"
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from comgov import authority
+from comgov.errors import ComgovError, Conflict, Unavailable
 from comgov.institutions import actions as institutions
-from comgov.institutions.model import State
+from comgov.language import N_
 from comgov.registers import audit, model, store
+from comgov.registers.config import Config
 from comgov.registers.model import Direction, Entry, Inclusion, Number, NumberFilter, Register, Witness
 from comgov.signing import checkpoint, merkle
 
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
     from comgov.db import Connection
     from comgov.feature import Platform
     from comgov.institutions.model import Institution
+    from comgov.signing.certificates import Credential
 
 WITNESSES = 2
 """How many other institutions cosign each checkpoint, when there are as many."""
 
 CHECKPOINT_PAUSE = timedelta(seconds=1)
 """The shortest time between two checkpoints of a register: entries in between share the next one."""
+
+_ASKED = 8
+"""How many others are asked in turn to cosign and to time-stamp, until enough of them can."""
 
 _PAGE = 500  # entries a query
 
@@ -108,9 +114,11 @@ async def consistency(connection: Connection, institution_id: int, old: int, new
 
 
 async def publish_all(platform: Platform) -> None:
-    """Sign and cosign a checkpoint of every register that grew since its last one."""
-    for branch in await institutions.everyone(platform):
-        await publish(platform, branch.institution)
+    """Publish every register that holds an entry which no time-stamp covers yet."""
+    async with platform.db.connection() as connection:
+        waiting = await store.unstamped(connection)
+    for institution_id in waiting:
+        await publish(platform, await institutions.get_by_id(platform, institution_id))
 
 
 class _Published(dict[int, "datetime"]):
@@ -118,57 +126,70 @@ class _Published(dict[int, "datetime"]):
 
 
 async def publish(platform: Platform, institution: Institution) -> None:
-    """Sign a checkpoint of what the register holds, and have it cosigned.
+    """Sign a checkpoint of what the register holds, have it cosigned, then time-stamped by another institution.
 
-    Nothing happens when it holds nothing new, or when the last checkpoint is younger than `CHECKPOINT_PAUSE`.
+    Nothing happens when nothing is left to do, or when the last checkpoint is younger than `CHECKPOINT_PAUSE`. What
+    cannot be done now is left to the next turn: entries are safe meanwhile, and `must_be_stamped` sets the limit.
     """
     now, looked = platform.clock(), platform.own(_Published, _Published)
     if now - looked.get(institution.id, now - CHECKPOINT_PAUSE) < CHECKPOINT_PAUSE:
         return
     looked[institution.id] = now
-    signed = await _sign(platform, institution)
-    if signed is None:
-        return
-    for witness in await _witnesses(platform, institution):
-        await _cosign(platform, institution, witness, signed)
+    try:
+        await _sign(platform, institution)
+        others = await institutions.following(platform, institution.id, _ASKED)
+        await _have_cosigned(platform, institution, others)
+        await _have_stamped(platform, institution, others)
+    except ComgovError as error:
+        log.warning("register.not_published", institution=institution.code, reason=str(error))
 
 
-async def _sign(platform: Platform, institution: Institution) -> checkpoint.SignedCheckpoint | None:
+async def _sign(platform: Platform, institution: Institution) -> None:
     credential = await authority.register_credential(platform, institution.id)
     now = platform.clock()
     async with platform.db.transaction() as connection:
         register = await store.lock(connection, institution.id)
         if register is None or register.frontier.size == 0:
-            return None
+            return
         latest = await store.latest_checkpoint(connection, institution.id)
         if latest and (latest[0] == register.frontier.size or now - latest[1] < CHECKPOINT_PAUSE):
-            return None
+            return
         found = checkpoint.Checkpoint(register.origin, register.frontier.size, register.frontier.root)
         line = checkpoint.sign(found, credential.key)
         await store.remember_key(connection, institution.id, credential)
         await store.insert_checkpoint(connection, institution.id, found, line, now)
-    return checkpoint.SignedCheckpoint(found, (line,))
 
 
-async def _witnesses(platform: Platform, institution: Institution) -> Sequence[Institution]:
-    """The institutions that follow this one in the order of their ids, round and round."""
-    everyone = sorted(
-        (branch.institution for branch in await institutions.everyone(platform)), key=lambda each: each.id
-    )
-    others = [each for each in everyone if each.id != institution.id and each.state is State.ACTIVE]
-    others.sort(key=lambda each: (each.id < institution.id, each.id))
-    return others[:WITNESSES]
+async def _have_cosigned(platform: Platform, institution: Institution, others: Sequence[Institution]) -> None:
+    """Two others in turn; who cannot sign is passed over, who refuses is not replaced by one that knows less."""
+    async with platform.db.connection() as connection:
+        signed = await store.open_checkpoint(connection, institution.id)
+    if signed is None:
+        return
+    asked = {line.name for line in signed.signatures} - {signed.checkpoint.origin}
+    for witness in others:
+        if len(asked) >= WITNESSES:
+            return
+        if origin(witness) in asked:
+            continue
+        try:
+            credential = await authority.register_credential(platform, witness.id)
+        except Conflict as error:
+            log.warning("register.witness_cannot_sign", witness=witness.code, reason=str(error))
+            continue
+        await _cosign(platform, institution, witness, credential)
+        asked.add(origin(witness))
 
 
-async def _cosign(
-    platform: Platform, institution: Institution, witness: Institution, signed: checkpoint.SignedCheckpoint
-) -> None:
+async def _cosign(platform: Platform, institution: Institution, witness: Institution, credential: Credential) -> None:
     """Do what a witness does: check the signature and the consistency with what it saw before, then sign."""
-    credential = await authority.register_credential(platform, witness.id)
-    own = await authority.register_credential(platform, institution.id)
-    checkpoint.verify(signed, own.key.public_key())
-    found = signed.checkpoint
     async with platform.db.transaction() as connection:
+        await store.lock(connection, institution.id)
+        signed = await store.open_checkpoint(connection, institution.id)
+        if signed is None:
+            return
+        found = signed.checkpoint
+        checkpoint.verify(signed, *(key.public_key for key in await store.keys(connection, [institution.id])))
         await store.open_register(connection, witness.id, origin(witness))
         seen = (await store.witnessed(connection, institution.id, [witness.id])).get(witness.id)
         if seen is not None and found.size <= seen.size:
@@ -182,26 +203,73 @@ async def _cosign(
         await store.saw(connection, institution.id, Witness(witness_id=witness.id, size=found.size, root=found.root))
 
 
+async def _have_stamped(platform: Platform, institution: Institution, others: Sequence[Institution]) -> None:
+    """The token of the first other institution that can give one, over the checkpoint with all its lines."""
+    async with platform.db.connection() as connection:
+        signed = await store.open_checkpoint(connection, institution.id)
+    if signed is None:
+        return
+    for other in others:
+        try:
+            token = await authority.stamp(platform, signed.digest, institution_id=other.id)
+        except Unavailable as error:
+            log.warning("register.stamper_cannot_stamp", stamper=other.code, reason=str(error))
+            continue
+        async with platform.db.transaction() as connection:
+            await store.lock(connection, institution.id)
+            if await store.open_checkpoint(connection, institution.id) == signed:
+                await store.insert_time_stamp(connection, institution.id, signed.checkpoint.size, other.id, token)
+        return
+
+
+async def must_be_stamped(platform: Platform, institution: Institution) -> None:
+    """Raise Unavailable when an entry waits longer for a time-stamp than the configuration allows.
+
+    Asks for one first. An institution that is alone on its server has nobody to ask, and nobody to send to.
+    """
+    if not await _is_overdue(platform, institution):
+        return
+    await publish(platform, institution)
+    if await _is_overdue(platform, institution) and await institutions.following(platform, institution.id, 1):
+        raise Unavailable(
+            N_("The register has waited too long for another institution's time-stamp, so that nothing is signed now.")
+        )
+
+
+async def _is_overdue(platform: Platform, institution: Institution) -> bool:
+    async with platform.db.connection() as connection:
+        since = await store.oldest_unstamped(connection, institution.id)
+    return since is not None and platform.clock() - since > platform.config(Config).stamp_within
+
+
 async def export(platform: Platform, institution: Institution) -> AsyncGenerator[bytes, None]:
     """The register up to its newest checkpoint, as `audit` reads it, line by line.
 
-    Nothing is held between lines: what is exported was written once and never changes.
+    Nothing is held between lines: what is exported was written once and never changes. The revocation lists in force
+    go along, so that it can be told which of the signatures were made with a certificate that was good.
     """
     await publish(platform, institution)
     async with platform.db.connection() as connection:
         latest = await store.latest_checkpoint(connection, institution.id)
-        keys = await store.keys(connection, institution.id)
+        signatories = await store.signatories(connection, institution.id)
+        keys = await store.keys(connection, signatories)
     yield audit.header(origin(institution), keys)
+    trust = await authority.trust(platform, *signatories)
+    issuers = {trust.root.subject, *(key.chain[1].subject for key in keys)}
+    for crl in trust.crls:
+        if crl.issuer in issuers:
+            yield audit.revocation_line(crl)
     start, stop = 0, latest[0] if latest else 0
     while start < stop:
         async with platform.db.connection() as connection:
             entries = await store.entries(connection, institution.id, start, min(_PAGE, stop - start))
             signed = await store.checkpoints(connection, institution.id, start + 1, len(entries))
+            tokens = await store.time_stamps(connection, institution.id, start + 1, start + len(entries))
         notes = {each.checkpoint.size: each for each in signed}
         for entry in entries:
             yield audit.entry_line(entry)
             if entry.index + 1 in notes:
-                yield audit.checkpoint_line(notes[entry.index + 1])
+                yield audit.checkpoint_line(notes[entry.index + 1], tokens.get(entry.index + 1))
         start += len(entries)
 
 

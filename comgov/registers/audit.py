@@ -1,16 +1,21 @@
 """A register as one file, and its verification by anyone, offline, in one pass. Pure.
 
 JSON lines, UTF-8, each with its kind first: one `register` line (origin, and the certificates of every key that signs
-below), then `entry` lines in order, each `checkpoint` right after the last entry that it covers.
+below), `revocations` lines (the lists in force when it was written), then `entry` lines in order, each `checkpoint`
+with its `time_stamp` right after the last entry that it covers.
+
+A checkpoint commits to all entries before it. So every one must be of its entries and signed, and the last one must
+hold in every way: cosigned by another institution, stamped by another institution, with certificates that were good at
+the time-stamp's instant. Time-stamps of earlier ones are for who asks since when an entry was there.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -18,15 +23,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from comgov.registers.model import Direction, Entry, Number
-from comgov.signing import checkpoint, merkle, trust
+from comgov.signing import checkpoint, cms, merkle, trust, tsp
+from comgov.signing.trust import Trust
 from comgov.signing.verdict import Indication, Reason, Report, Verdict, conclude, reason
 
 if TYPE_CHECKING:
-    from comgov.signing.trust import Trust
+    from datetime import datetime
 
 FORMAT = "comgov-register/1"
-MAX_LINE_BYTES = 256 * 1024
-_MOST_CERTIFICATES = 100
+MAX_LINE_BYTES = 1 << 20
+"""A revocation list of some 20,000 lines."""
+
+_MOST_CERTIFICATES = 200
+_MOST_LISTS = 200
 
 
 class AuditError(ValueError):
@@ -40,7 +49,7 @@ class Key:
     origin: str
     chain: tuple[x509.Certificate, ...]
 
-    @property
+    @cached_property
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """The key that verifies."""
         found = self.chain[0].public_key()
@@ -51,12 +60,18 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """What was found in a register. cosigned: the size of the largest checkpoint that others vouch for, and who."""
+    """What was found in a register.
+
+    witnesses: the other institutions that vouch for the last checkpoint. stamped: when it was there at the latest,
+    by another institution's time-stamp. discounted: why other cosignatures of it do not count.
+    """
 
     origin: str
     size: int
     checkpoints: int
     witnesses: tuple[str, ...]
+    stamped: datetime | None
+    discounted: tuple[Reason, ...]
     departures: int
     arrivals: int
     verdict: Verdict
@@ -79,28 +94,55 @@ def entry_line(entry: Entry) -> bytes:
     return _line(line)
 
 
-def checkpoint_line(signed: checkpoint.SignedCheckpoint) -> bytes:
-    """The line of a checkpoint."""
-    return _line({"checkpoint": signed.note})
+def revocation_line(crl: x509.CertificateRevocationList) -> bytes:
+    """The line of a revocation list."""
+    return _line({"revocations": b64encode(crl.public_bytes(Encoding.DER)).decode()})
+
+
+def checkpoint_line(signed: checkpoint.SignedCheckpoint, token: bytes | None) -> bytes:
+    """The line of a checkpoint and of the RFC 3161 token (DER) over its note, if there is one."""
+    stamp = {} if token is None else {"time_stamp": b64encode(token).decode()}
+    return _line({"checkpoint": signed.note, **stamp})
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What the signatures of a checkpoint, which hold, are worth. reasons: what is wrong or missing."""
+
+    witnesses: tuple[str, ...] = ()
+    stamped: datetime | None = None
+    discounted: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signed:
+    """A checkpoint whose signatures hold. token: DER, over the whole note, cosignatures included."""
+
+    checkpoint: checkpoint.SignedCheckpoint
+    signer: Key
+    cosigners: tuple[Key, ...]
+    token: bytes | None
+
+
 @dataclass
 class _Auditor:
-    """Reads line by line, keeping only the frontier and the last numbers."""
+    """Reads line by line, keeping only the frontier, the last numbers and the last checkpoint."""
 
     pinned: Trust | None
     origin: str = ""
     keys: dict[str, list[Key]] = field(default_factory=dict)
+    lists: list[x509.CertificateRevocationList] = field(default_factory=list)
     frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     last: dict[tuple[Direction, int], int] = field(default_factory=dict)
     counts: dict[Direction, int] = field(default_factory=dict)
     checkpoints: int = 0
     signed_size: int = 0
-    witnesses: tuple[str, ...] = ()
+    signed: _Signed | None = None
     reasons: list[Reason] = field(default_factory=list)
 
     def read(self, line: bytes) -> None:
@@ -111,8 +153,10 @@ class _Auditor:
             self._enter(value)
         elif "checkpoint" in value:
             self._check(value)
+        elif "revocations" in value:
+            self._list(value)
         else:
-            raise AuditError("a line is neither an entry nor a checkpoint")
+            raise AuditError("a line is neither an entry nor a checkpoint nor a revocation list")
 
     def _begin(self, value: Mapping[str, Any]) -> None:
         if value.get("register") != FORMAT or not isinstance(value.get("origin"), str) or not value["origin"]:
@@ -127,6 +171,15 @@ class _Auditor:
         else:
             for key in (key for keys in self.keys.values() for key in keys):
                 self.reasons += _check_key(key, self.pinned)
+
+    def _list(self, value: Mapping[str, Any]) -> None:
+        if self.frontier.size or self.checkpoints or len(self.lists) == _MOST_LISTS:
+            raise AuditError(f"at most {_MOST_LISTS} revocation lists stand before the entries")
+        self.lists.append(_crl(value["revocations"]))
+
+    def _known(self) -> Trust | None:
+        """The root and the lists that were given, with those of the file: what nobody at hand has signed counts not."""
+        return self.pinned and Trust(root=self.pinned.root, crls=(*self.pinned.crls, *self.lists))
 
     def _enter(self, value: Mapping[str, Any]) -> None:
         body, index = value.get("body"), value["entry"]
@@ -165,16 +218,24 @@ class _Auditor:
         try:
             signed = checkpoint.parse(note.encode() if isinstance(note, str) else b"")
             self._match(signed.checkpoint)
-            checkpoint.verify(signed, *(key.public_key for key in self.keys[self.origin]))
-            others = [key for origin, keys in self.keys.items() if origin != self.origin for key in keys]
-            vouching = checkpoint.cosignatures(signed, [(key.origin, key.public_key) for key in others])
+            signer, cosigners = self._signer(signed), self._cosigners(signed)
         except checkpoint.CheckpointError as error:
             sentence = "The checkpoint after entry {index} does not hold: {why}."
             self._found(Indication.HASH_FAILURE, sentence, index=self.frontier.size - 1, why=str(error))
             return
         self.checkpoints += 1
         self.signed_size = self.frontier.size
-        self.witnesses = tuple(sorted({*self.witnesses, *vouching}))
+        token = _token(value.get("time_stamp"))
+        self.signed = _Signed(checkpoint=signed, signer=signer, cosigners=cosigners, token=token)
+
+    def _signer(self, signed: checkpoint.SignedCheckpoint) -> Key:
+        own = self.keys[self.origin]
+        found = checkpoint.verify(signed, *(key.public_key for key in own))
+        return next(key for key in own if key.public_key is found)
+
+    def _cosigners(self, signed: checkpoint.SignedCheckpoint) -> tuple[Key, ...]:
+        others = [key for origin, keys in self.keys.items() if origin != self.origin for key in keys]
+        return tuple(key for key in others if checkpoint.cosignatures(signed, [(key.origin, key.public_key)]))
 
     def _match(self, found: checkpoint.Checkpoint) -> None:
         if (found.origin, found.size, found.root) != (self.origin, self.frontier.size, self.frontier.root):
@@ -186,6 +247,8 @@ class _Auditor:
     def conclude(self) -> Audited:
         if not self.origin:
             raise AuditError("the file is empty")
+        judged = _judge(self.signed, self._known()) if self.signed else _Judged()
+        self.reasons += judged.reasons
         if self.signed_size < self.frontier.size:
             self._found(
                 Indication.NO_POE,
@@ -196,7 +259,9 @@ class _Auditor:
             origin=self.origin,
             size=self.frontier.size,
             checkpoints=self.checkpoints,
-            witnesses=self.witnesses,
+            witnesses=judged.witnesses,
+            stamped=judged.stamped,
+            discounted=judged.discounted,
             departures=self.counts.get(Direction.DEPARTURE, 0),
             arrivals=self.counts.get(Direction.ARRIVAL, 0),
             verdict=conclude(Report(), self.reasons),
@@ -232,12 +297,31 @@ def _keys(listed: object) -> Iterator[Key]:
         raise AuditError("the certificates are not a list of keys")
     for each in listed:
         try:
-            chain = tuple(x509.load_der_x509_certificate(b64decode(text, validate=True)) for text in each["chain"])
+            chain = tuple(cms.read_certificate(_bytes(text)) for text in each["chain"])
             if len(chain) != 2 or not isinstance(each["origin"], str):
                 raise AuditError("a key comes with its certificate and that of its institution's authority")
             yield Key(origin=each["origin"], chain=chain)
-        except (KeyError, TypeError, ValueError, Base64Error) as error:
+        except (KeyError, *cms.UNREADABLE) as error:
             raise AuditError("a certificate is not readable") from error
+
+
+def _crl(text: object) -> x509.CertificateRevocationList:
+    try:
+        return cms.read_crl(_bytes(text))
+    except cms.UNREADABLE as error:
+        raise AuditError("a revocation list is not readable") from error
+
+
+def _token(text: object) -> bytes | None:
+    try:
+        return None if text is None else _bytes(text)
+    except ValueError as error:
+        raise AuditError("a time-stamp is not readable") from error
+
+
+def _bytes(text: object) -> bytes:
+    """What base64 stands for; ValueError when it is none."""
+    return b64decode(text if isinstance(text, str) else "?", validate=True)
 
 
 def _check_key(key: Key, pinned: Trust) -> Iterator[Reason]:
@@ -251,6 +335,53 @@ def _check_key(key: Key, pinned: Trust) -> Iterator[Reason]:
             name=trust.common_name(certificate),
             origin=key.origin,
         )
+
+
+def _judge(signed: _Signed, known: Trust | None) -> _Judged:
+    """Whether signer, cosigners and time-stamp could be relied on, at the time-stamp's instant.
+
+    known: None leaves all of that open.
+    """
+    if known is None:
+        return _Judged(witnesses=tuple(sorted({key.origin for key in signed.cosigners})))
+    index = signed.checkpoint.checkpoint.size - 1
+    stamped, found = _check_time_stamp(signed, known)
+    found += _check_good(signed.signer, known, stamped)
+    faults = {key: _check_good(key, known, stamped) for key in signed.cosigners}
+    witnesses = tuple(sorted({key.origin for key, wrong in faults.items() if not wrong}))
+    if not witnesses:
+        sentence = "No other institution vouches for the checkpoint after entry {index}."
+        found.append(reason(Indication.NO_POE, sentence, index=index))
+    discounted = tuple(each for wrong in faults.values() for each in wrong)
+    return _Judged(witnesses=witnesses, stamped=stamped, discounted=discounted, reasons=tuple(found))
+
+
+def _check_time_stamp(signed: _Signed, known: Trust) -> tuple[datetime | None, list[Reason]]:
+    """When the checkpoint was there at the latest, by another institution's word; None when nothing proves it."""
+    index = signed.checkpoint.checkpoint.size - 1
+    if signed.token is None:
+        sentence = "The checkpoint after entry {index} bears no time-stamp, so that when it was signed is not proven."
+        return None, [reason(Indication.NO_POE, sentence, index=index)]
+    stamped, found = tsp.verify(signed.token, signed.checkpoint.digest, known)
+    by = tsp.stamper(signed.token)
+    code = trust.organization(by)[1] if by else ""
+    if not code or code == trust.organization(signed.signer.chain[0])[1]:
+        sentence = "The time-stamp of the checkpoint after entry {index} is not that of another institution."
+        found.append(reason(Indication.SIG_CONSTRAINTS_FAILURE, sentence, index=index))
+    return stamped, found
+
+
+def _check_good(key: Key, known: Trust, stamped: datetime | None) -> list[Reason]:
+    """Whether the key's certificate was good at that instant; without one, whether the lists know it as revoked."""
+    certificate, authority = key.chain
+    lists = [*known.lists_of(authority), *known.lists_of(known.root)]
+    start = max(certificate.not_valid_before_utc, authority.not_valid_before_utc)
+    at = stamped or max([start, *(crl.last_update_utc for crl in lists)])
+    return [
+        *(trust.check_register_chain(certificate, authority, known, stamped) if stamped else []),
+        *trust.check_revocation(certificate, authority, lists, at),
+        *trust.check_revocation(authority, known.root, lists, at),
+    ]
 
 
 def _domains(authority: x509.Certificate) -> list[str]:

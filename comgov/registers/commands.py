@@ -60,6 +60,7 @@ def verify(
 ) -> None:
     """Verify a register offline: every entry in its place, no gap in the numbers, every signature.
 
+    The last checkpoint must be cosigned and time-stamped by other institutions, with certificates that were good then.
     Exit status: 0 valid, 1 invalid, 2 not decidable (without --trust, whose keys these are stays open).
     """
     try:
@@ -70,7 +71,11 @@ def verify(
         print(f"INVALID: {error}.")
         raise typer.Exit(INVALID) from error
     print(f"{found.origin}: {found.size} entries, {found.departures} departures, {found.arrivals} arrivals,")
-    print(f"{found.checkpoints} checkpoints, cosigned by {', '.join(found.witnesses) or 'nobody'}.")
+    when = f"{found.stamped:%Y-%m-%d %H:%M:%S} UTC" if found.stamped else "an unproven time"
+    print(f"{found.checkpoints} checkpoints, the last one of {when},")
+    print(f"cosigned by {', '.join(found.witnesses) or 'nobody'}.")
+    for reason in found.discounted:
+        print(f"One cosignature does not count: {reason}")
     match found.verdict:
         case Valid():
             print("VALID: nothing was changed, removed or inserted.")

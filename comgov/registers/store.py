@@ -156,6 +156,73 @@ async def insert_cosignature(
     await connection.execute(INSERT_COSIGNATURE, institution_id, size, witness_id, line.key_id + line.signature)
 
 
+INSERT_TIME_STAMP = """
+INSERT INTO comgov.checkpoint_time_stamp (institution_id, size, stamper_id, token) VALUES ($1, $2, $3, $4)
+"""
+
+
+async def insert_time_stamp(
+    connection: Connection, institution_id: int, size: int, stamper_id: int, token: bytes
+) -> None:
+    """Keep another institution's token over a checkpoint, which closes it; under the register's lock."""
+    await connection.execute(INSERT_TIME_STAMP, institution_id, size, stamper_id, token)
+
+
+TIME_STAMPS = (
+    "SELECT size, token FROM comgov.checkpoint_time_stamp WHERE institution_id = $1 AND size BETWEEN $2 AND $3"
+)
+
+
+async def time_stamps(connection: Connection, institution_id: int, first: int, last: int) -> dict[int, bytes]:
+    """The tokens over checkpoints of these sizes, by size."""
+    return {row["size"]: row["token"] for row in await connection.fetch(TIME_STAMPS, institution_id, first, last)}
+
+
+OPEN_CHECKPOINT = """
+SELECT size FROM (
+    SELECT institution_id, size FROM comgov.checkpoint WHERE institution_id = $1 ORDER BY size DESC LIMIT 1
+) AS newest
+WHERE NOT EXISTS (SELECT FROM comgov.checkpoint_time_stamp AS stamp
+                  WHERE stamp.institution_id = newest.institution_id AND stamp.size = newest.size)
+"""
+
+
+async def open_checkpoint(connection: Connection, institution_id: int) -> SignedCheckpoint | None:
+    """The newest checkpoint, with every cosignature, unless it is time-stamped already."""
+    size: int | None = await connection.fetchval(OPEN_CHECKPOINT, institution_id)
+    if size is None:
+        return None
+    [found] = await checkpoints(connection, institution_id, size, 1)
+    return found
+
+
+_STAMPED_SIZE = """
+coalesce((SELECT size FROM comgov.checkpoint_time_stamp AS stamp
+          WHERE stamp.institution_id = register.institution_id ORDER BY size DESC LIMIT 1), 0)
+"""
+
+UNSTAMPED = f"SELECT institution_id FROM comgov.register WHERE size > {_STAMPED_SIZE} ORDER BY institution_id"
+
+
+async def unstamped(connection: Connection) -> list[int]:
+    """The institutions whose register holds an entry that no time-stamp covers."""
+    return [row["institution_id"] for row in await connection.fetch(UNSTAMPED)]
+
+
+OLDEST_UNSTAMPED = f"""
+SELECT entry.at FROM comgov.register
+JOIN comgov.register_entry AS entry
+  ON entry.institution_id = register.institution_id AND entry.index = {_STAMPED_SIZE}
+WHERE register.institution_id = $1
+"""
+
+
+async def oldest_unstamped(connection: Connection, institution_id: int) -> datetime | None:
+    """When the oldest entry that no time-stamp covers was made; None when every entry is covered."""
+    found: datetime | None = await connection.fetchval(OLDEST_UNSTAMPED, institution_id)
+    return found
+
+
 LATEST_CHECKPOINT = "SELECT size, at FROM comgov.checkpoint WHERE institution_id = $1 ORDER BY size DESC LIMIT 1"
 
 
@@ -199,17 +266,26 @@ async def remember_key(connection: Connection, institution_id: int, credential: 
     await connection.execute(REMEMBER_KEY, institution_id, *chain)
 
 
+SIGNATORIES = (
+    "SELECT $1::bigint AS id UNION SELECT witness_id FROM comgov.witnessed WHERE institution_id = $1 ORDER BY id"
+)
+
+
+async def signatories(connection: Connection, institution_id: int) -> list[int]:
+    """The institution itself and those that ever cosigned its register."""
+    return [row["id"] for row in await connection.fetch(SIGNATORIES, institution_id)]
+
+
 KEYS = """
 SELECT register.origin, register_key.certificate, register_key.authority
 FROM comgov.register_key JOIN comgov.register USING (institution_id)
-WHERE institution_id = $1
-   OR institution_id IN (SELECT witness_id FROM comgov.cosignature WHERE cosignature.institution_id = $1)
+WHERE institution_id = ANY($1::bigint[])
 ORDER BY register.institution_id, register_key.certificate
 """
 
 
-async def keys(connection: Connection, institution_id: int) -> list[Key]:
-    """Every key that ever signed or cosigned that register."""
+async def keys(connection: Connection, institution_ids: Sequence[int]) -> list[Key]:
+    """Every key with which these institutions ever signed or cosigned a register."""
     return [
         Key(
             origin=row["origin"],
@@ -218,7 +294,7 @@ async def keys(connection: Connection, institution_id: int) -> list[Key]:
                 x509.load_der_x509_certificate(row["authority"]),
             ),
         )
-        for row in await connection.fetch(KEYS, institution_id)
+        for row in await connection.fetch(KEYS, list(institution_ids))
     ]
 
 

@@ -6,7 +6,7 @@
     │   └── register        P-256: checkpoints of its register
     ├── platform            P-256 authority for the servers' TLS
     │   └── tls             P-256, 90 days
-    └── time-stamp          P-256, single critical purpose timeStamping (RFC 3161 §2.3)
+    └── time-stamp          P-256, single critical purpose timeStamping: the platform's and institutions'
 
 Every chain has a fixed length and one kind of certificate at each place, so that verifying needs no search.
 """
@@ -210,11 +210,13 @@ def register(
 
 
 def time_stamp(
-    issuer: Credential, public_key: PublicKey, *, platform: str, now: datetime, country: str = "", crl_url: str = ""
+    issuer: Credential, public_key: PublicKey, subject: Subject, *, now: datetime, crl_url: str = ""
 ) -> x509.Certificate:
-    """The time-stamp authority's, directly under the root; its one purpose is critical (RFC 3161 §2.3)."""
-    name = Subject(name=platform, code="", domain="", country=country).names("horodatage")
-    builder = _leaf(issuer, public_key, name, now, TIME_STAMP_LIFETIME, crl_url)
+    """A time-stamp authority's, directly under the root; its one purpose is critical (RFC 3161 §2.3).
+
+    subject: without a code it is the platform's own.
+    """
+    builder = _leaf(issuer, public_key, subject.names("horodatage"), now, TIME_STAMP_LIFETIME, crl_url)
     return _issue(
         issuer,
         builder.add_extension(_usage(), critical=True).add_extension(

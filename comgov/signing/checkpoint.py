@@ -93,6 +93,11 @@ class SignedCheckpoint:
         """The whole note."""
         return f"{self.checkpoint.text}\n{''.join(map(str, self.signatures))}"
 
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the whole note: what a time-stamp is over."""
+        return sha256(self.note.encode()).digest()
+
 
 def sign(checkpoint: Checkpoint, key: ec.EllipticCurvePrivateKey) -> SignatureLine:
     """The register's own signature line."""
@@ -129,13 +134,13 @@ def parse(note: bytes) -> SignedCheckpoint:
     return SignedCheckpoint(checkpoint, tuple(_signature_line(line) for line in signatures[:-1].split("\n")))
 
 
-def verify(signed: SignedCheckpoint, *keys: ec.EllipticCurvePublicKey) -> None:
-    """Raise CheckpointError unless the register signed it with one of these keys, its present one and former ones."""
+def verify(signed: SignedCheckpoint, *keys: ec.EllipticCurvePublicKey) -> ec.EllipticCurvePublicKey:
+    """Which of these keys, its present one and former ones, the register signed it with; else CheckpointError."""
     checkpoint = signed.checkpoint
     for key in keys:
         for line in _lines(signed, checkpoint.origin, _key_id(key)):
             if _holds(key, line.signature, checkpoint.text.encode()):
-                return
+                return key
             raise CheckpointError(f"the signature of {checkpoint.origin} does not hold")
     raise CheckpointError(f"{checkpoint.origin} has not signed this checkpoint")
 

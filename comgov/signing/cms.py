@@ -209,19 +209,32 @@ def read(der: bytes) -> tuple[SignedData, SignerInfo]:
 
 
 def _check_readable(signed: SignedData) -> None:
-    """`x509` parses lazily; whatever it would choke on later is met here."""
     try:
         for certificate in certificates_of(signed):
-            _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
-            _check_bit_string(certificate.public_bytes(Encoding.DER), certificate.signature)
+            read_certificate(certificate.public_bytes(Encoding.DER))
         for crl in crls_of(signed):
-            _ = crl.issuer, crl.next_update_utc, [extension.critical for extension in crl.extensions]
-            _ = [(line.serial_number, line.revocation_date_utc, line.extensions) for line in crl]
-            _check_bit_string(crl.public_bytes(Encoding.DER), crl.signature)
+            read_crl(crl.public_bytes(Encoding.DER))
     except UNREADABLE as error:
         raise Malformed(
             N_("A signature or time-stamp carries an unreadable certificate or revocation list."), reason=str(error)
         ) from error
+
+
+def read_certificate(der: bytes) -> x509.Certificate:
+    """A certificate of which every part is readable: `x509` parses lazily, and would choke later. Raises UNREADABLE."""
+    certificate = x509.load_der_x509_certificate(der)
+    _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+    _check_bit_string(der, certificate.signature)
+    return certificate
+
+
+def read_crl(der: bytes) -> x509.CertificateRevocationList:
+    """A revocation list of which every part is readable. Raises UNREADABLE."""
+    crl = x509.load_der_x509_crl(der)
+    _ = crl.issuer, crl.next_update_utc, [extension.critical for extension in crl.extensions]
+    _ = [(line.serial_number, line.revocation_date_utc, line.extensions) for line in crl]
+    _check_bit_string(der, crl.signature)
+    return crl
 
 
 def _check_bit_string(der: bytes, signature: bytes) -> None:

@@ -228,6 +228,15 @@ def read(der: bytes) -> Token:
     return Token(signed=signed, signer=signer, info=info, at=info.gen_time.as_datetime())
 
 
+def stamper(der: bytes) -> x509.Certificate | None:
+    """Whose certificate a token names as its own; whether it holds is for `verify` to say. None when unreadable."""
+    try:
+        token = read(der)
+    except Malformed:
+        return None
+    return cms.signing_certificate(token.signed, token.signer)
+
+
 def verify(
     der: bytes, sha256: bytes, pinned: Trust, crls: Sequence[x509.CertificateRevocationList] = ()
 ) -> tuple[datetime | None, list[Reason]]:

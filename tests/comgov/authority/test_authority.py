@@ -24,7 +24,7 @@ from comgov.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from comgov.institutions.actions import add
 from comgov.signing import cades, certificates, tsp
 from comgov.signing.certificates import CRL_LIFETIME, SEAL_LIFETIME, TLS_LIFETIME, Purpose, RevocationReason
-from comgov.signing.trust import Trust
+from comgov.signing.trust import Trust, organization
 from comgov.signing.verdict import Commitment, Indeterminate, Indication, Level, Valid
 from comgov.signing.verdict import Invalid as InvalidVerdict
 
@@ -83,7 +83,7 @@ async def test_the_passphrase_is_made_for_its_owner_alone(established: Platform)
 async def test_no_key_stands_in_clear_in_the_database(established: Platform, sante: Institution) -> None:
     async with established.db.connection() as connection:
         keys = [row["key"] for row in await connection.fetch("SELECT key FROM comgov.certificate")]
-    assert len(keys) == 6
+    assert len(keys) == 7
     ec_public_key_oid = bytes.fromhex("2a8648ce3d0201")
     assert not any(ec_public_key_oid in key for key in keys)
 
@@ -361,6 +361,35 @@ async def test_a_revoked_seal_is_not_renewed_by_itself(
         await authority.seal(established, sante.id, CONTENT, Commitment.ORIGIN)
 
 
+async def test_an_institution_enrolled_without_a_time_stamp_authority_is_given_one(
+    established: Platform, sante: Institution
+) -> None:
+    with pytest.raises(Unavailable):
+        await authority.stamp(established, bytes(32), institution_id=sante.id + 1)
+    async with established.db.connection() as connection:
+        await connection.execute("DELETE FROM comgov.certificate WHERE purpose = 'time-stamp' AND institution_id > 0")
+    with pytest.raises(Unavailable):
+        await authority.stamp(established, bytes(32), institution_id=sante.id)
+    assert await enrol(established) == 0
+    token = await authority.stamp(established, bytes(32), institution_id=sante.id)
+    stamper = tsp.stamper(token)
+    assert stamper is not None and organization(stamper) == ("Ministère de la Santé", "sante")
+    assert tsp.verify(token, bytes(32), await authority.trust(established)) == (established.clock(), [])
+
+
+async def test_a_revoked_time_stamp_authority_is_replaced_by_a_person_only(
+    established: Platform, sante: Institution
+) -> None:
+    for issued in await actions.issued(established, CONSOLE, sante.id):
+        if issued.purpose is Purpose.TIME_STAMP:
+            await authority.revoke(established, CONSOLE, issued.serial_number, RevocationReason.SUPERSEDED)
+    assert await actions.renew(established) == 0
+    with pytest.raises(Unavailable):
+        await authority.stamp(established, bytes(32), institution_id=sante.id)
+    await authority.enrol_institution(established, CONSOLE, sante)
+    assert await authority.stamp(established, bytes(32), institution_id=sante.id)
+
+
 async def test_new_institutions_are_enrolled_by_the_job(established: Platform) -> None:
     institution = await add(established, CONSOLE, code="ngozi", name_fr="Province de Ngozi")
     assert await enrol(established) == 1
@@ -485,7 +514,7 @@ async def test_the_journal_tells_what_was_issued_and_revoked(established: Platfo
         rows = await connection.fetch("SELECT verb, kind FROM comgov.journal ORDER BY id")
     told = [f"{row['verb']} {row['kind']}" for row in rows]
     assert told.count("establish authority") == 1
-    assert told.count("issue certificate") == 3
+    assert told.count("issue certificate") == 4
     assert told[-1] == "revoke certificate"
 
 

@@ -118,7 +118,7 @@ async def test_the_commands_show_revoke_and_export(established: Platform, sante:
         return result.output
 
     lines = (await run("show", "--institution", "sante")).splitlines()
-    assert [line.split()[0] for line in lines] == ["institution", "seal", "register"]
+    assert [line.split()[0] for line in lines] == ["institution", "seal", "register", "time-stamp"]
     serial_number = lines[1].split()[-1]
     assert "revoked 2026-11-23 08:00 (superseded)" in await run("revoke", serial_number, "--reason", "superseded")
     assert serial_number not in await run("enrol", "sante")

@@ -172,7 +172,14 @@ async def test_whatever_is_changed_in_an_exported_register_is_noticed(government
     assert isinstance(audit.audit(renumbered, trust).verdict, Invalid)
     cut = lines[: entries[-1] + 1]
     assert isinstance(audit.audit(cut, trust).verdict, Indeterminate)
-    for broken in (lines[:first] + lines[first + 1 :], lines[1:], [], [b"[]"], [lines[0], b"{}"], [b"x" * 300_000]):
+    for broken in (
+        lines[:first] + lines[first + 1 :],
+        lines[1:],
+        [],
+        [b"[]"],
+        [lines[0], b"{}"],
+        [b"x" * (audit.MAX_LINE_BYTES + 1)],
+    ):
         with pytest.raises(audit.AuditError):
             audit.audit(broken, trust)
     assert isinstance(audit.audit(lines, make_world().trust).verdict, Invalid)

@@ -6,14 +6,20 @@ import asyncio
 import json
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
+from comgov import authority
+from comgov.actor import console
+from comgov.errors import Unavailable
+from comgov.institutions import actions as institutions
 from comgov.registers import actions, store
 from comgov.registers.model import Direction, Number, NumberFilter
-from comgov.signing import checkpoint, merkle
+from comgov.signing import checkpoint, merkle, tsp
+from comgov.signing.certificates import Purpose, RevocationReason
+from comgov.signing.trust import organization
 
 if TYPE_CHECKING:
     from comgov.institutions.model import Institution
@@ -112,13 +118,13 @@ async def test_a_checkpoint_is_signed_and_cosigned_by_two_others(government: Gov
     assert signed.checkpoint.origin == "sante.gov.test/register"
     assert signed.checkpoint.size == 1
     async with government.platform.db.connection() as connection:
-        keys = await store.keys(connection, sante.id)
+        keys = await store.keys(connection, await store.signatories(connection, sante.id))
     checkpoint.verify(signed, *(key.public_key for key in keys if key.origin == signed.checkpoint.origin))
     vouching = checkpoint.cosignatures(signed, [(key.origin, key.public_key) for key in keys])
     assert set(vouching) == {"finances.gov.test/register", "sgg.gov.test/register"}
 
 
-async def test_checkpoints_come_once_a_second_at_most_and_only_for_news(government: Government, clock: object) -> None:
+async def test_checkpoints_come_once_a_second_at_most_and_only_for_news(government: Government, clock: Any) -> None:
     sante, platform = government.institutions["sante"], government.platform
 
     async def sizes() -> list[int]:
@@ -127,19 +133,19 @@ async def test_checkpoints_come_once_a_second_at_most_and_only_for_news(governme
 
     await actions.publish(platform, sante)
     assert await sizes() == []
-    clock.advance(timedelta(seconds=1))  # type: ignore[attr-defined]
+    clock.advance(timedelta(seconds=1))
     await enter(government)
     await actions.publish(platform, sante)
     await enter(government)
     await actions.publish(platform, sante)
     assert await sizes() == [1]
-    clock.advance(timedelta(seconds=1))  # type: ignore[attr-defined]
+    clock.advance(timedelta(seconds=1))
     await actions.publish(platform, sante)
     await actions.publish(platform, sante)
     assert await sizes() == [1, 2]
 
 
-async def test_a_witness_does_not_vouch_for_a_rewritten_register(government: Government, clock: object) -> None:
+async def test_a_witness_does_not_vouch_for_a_rewritten_register(government: Government, clock: Any) -> None:
     sante, platform = government.institutions["sante"], government.platform
     for _ in range(3):
         await enter(government)
@@ -153,12 +159,102 @@ async def test_a_witness_does_not_vouch_for_a_rewritten_register(government: Gov
         )
         forged = merkle.tree([merkle.leaf_hash(str(number).encode()) for number in range(4)])[0]
         await connection.execute("UPDATE comgov.register SET peaks = $1 WHERE size = 4", b"".join(forged.peaks))
-    clock.advance(timedelta(seconds=2))  # type: ignore[attr-defined]
+    clock.advance(timedelta(seconds=2))
     await actions.publish(platform, sante)
     signed = await actions.newest_checkpoint(platform, sante.id)
     assert signed is not None
     assert signed.checkpoint.size == 4
     assert [line.name for line in signed.signatures] == ["sante.gov.test/register"]
+
+
+async def test_a_checkpoint_is_stamped_by_another_institution_and_then_closed(
+    government: Government, clock: Any
+) -> None:
+    sante, platform = government.institutions["sante"], government.platform
+    await enter(government)
+    await actions.publish(platform, sante)
+    async with platform.db.connection() as connection:
+        assert await store.open_checkpoint(connection, sante.id) is None
+        assert await store.oldest_unstamped(connection, sante.id) is None
+        [signed] = await store.checkpoints(connection, sante.id, 1, 1)
+        tokens = await store.time_stamps(connection, sante.id, 1, 1)
+    assert tsp.verify(tokens[1], signed.digest, await authority.trust(platform)) == (clock(), [])
+    stamper = tsp.stamper(tokens[1])
+    assert stamper is not None and organization(stamper)[1] == "finances"
+    credential = await authority.register_credential(platform, government.institutions["ngozi"].id)
+    await actions._cosign(platform, sante, government.institutions["ngozi"], credential)
+    async with platform.db.connection() as connection:
+        assert await store.checkpoints(connection, sante.id, 1, 1) == [signed]
+
+
+async def test_what_was_left_undone_is_done_at_the_next_turn(
+    government: Government, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dead after the signature, or after the first cosignature: the next turn brings what is missing."""
+    platform, sante = government.platform, government.institutions["sante"]
+    for dying in ("_have_cosigned", "_have_stamped"):
+        await enter(government)
+        clock.advance(timedelta(seconds=2))
+        with monkeypatch.context() as patch:
+            patch.setattr(actions, dying, lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                await actions.publish(platform, sante)
+        clock.advance(timedelta(seconds=2))
+        await actions.publish_all(platform)
+        signed = await actions.newest_checkpoint(platform, sante.id)
+        assert signed is not None and len(signed.signatures) == 3
+        async with platform.db.connection() as connection:
+            assert await store.unstamped(connection) == []
+
+
+async def revoke(government: Government, purpose: Purpose, *codes: str) -> None:
+    for code in codes:
+        institution = government.institutions[code]
+        for issued in await authority.actions.issued(government.platform, console("test"), institution.id):
+            if issued.purpose is purpose:
+                await authority.revoke(
+                    government.platform, console("test"), issued.serial_number, RevocationReason.SUPERSEDED
+                )
+
+
+async def test_an_institution_that_cannot_sign_holds_up_no_other_and_is_replaced_as_witness(
+    government: Government, clock: Any
+) -> None:
+    await revoke(government, Purpose.REGISTER, "finances")
+    for code in ("sante", "finances", "sgg"):
+        await enter(government, code)
+    await actions.publish_all(government.platform)
+    async with government.platform.db.connection() as connection:
+        assert await store.unstamped(connection) == [government.institutions["finances"].id]
+    signed = await actions.newest_checkpoint(government.platform, government.institutions["sante"].id)
+    assert signed is not None
+    assert [line.name.partition(".")[0] for line in signed.signatures] == ["sante", "sgg", "ngozi"]
+
+
+async def test_nothing_is_signed_once_an_entry_waits_too_long_for_its_time_stamp(
+    government: Government, clock: Any
+) -> None:
+    sante, platform = government.institutions["sante"], government.platform
+    await revoke(government, Purpose.TIME_STAMP, "finances", "sgg", "ngozi")
+    await enter(government, at=clock())
+    await actions.publish(platform, sante)
+    clock.advance(timedelta(hours=4))
+    await actions.must_be_stamped(platform, sante)
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(Unavailable, match="another institution's time-stamp"):
+        await actions.must_be_stamped(platform, sante)
+    await actions.must_be_stamped(platform, government.institutions["ngozi"])
+    await authority.enrol_institution(platform, console("test"), government.institutions["ngozi"])
+    clock.advance(timedelta(seconds=2))
+    await actions.must_be_stamped(platform, sante)
+
+
+async def test_an_institution_alone_on_its_server_is_not_held_up(government: Government, clock: Any) -> None:
+    for code in ("finances", "sgg", "ngozi"):
+        await institutions.suspend(government.platform, console("test"), code)
+    await enter(government, at=clock())
+    clock.advance(timedelta(days=1))
+    await actions.must_be_stamped(government.platform, government.institutions["sante"])
 
 
 async def test_a_logged_entry_comes_with_a_proof_that_stands_alone(government: Government) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 SANTE = Subject(name="Ministère de la Santé", code="sante", domain="sante.gov.test", country="BI")
+PLATFORM = Subject(name="COMGOV", code="", domain="")
 FINANCES = Subject(name="Ministère des Finances", code="finances", domain="finances.gov.test", country="BI")
 
 
@@ -80,7 +81,7 @@ def make_world(subject: Subject = SANTE, *, now: datetime = NOW - timedelta(days
         key=key, certificate=certificates.institution_authority(root, key.public_key(), subject, now=now)
     )
     stamp_key = certificates.new_key(Purpose.TIME_STAMP)
-    stamp = certificates.time_stamp(root, stamp_key.public_key(), platform="COMGOV", now=now)
+    stamp = certificates.time_stamp(root, stamp_key.public_key(), PLATFORM, now=now)
     world = World(
         root=root,
         authority=authority,
