@@ -11,8 +11,10 @@ from comgov import app, config, node
 from comgov.command import operator
 from comgov.errors import Conflict
 from comgov.feature import Platform
+from comgov.institutions.model import check_name
 from comgov.language import N_
 from comgov.people import actions as people
+from comgov.people.model import check_address, check_password
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,16 @@ class FirstAdministrator:
 def initialise(directory: Path, hostname: str, administrator: FirstAdministrator) -> Path:
     """Make the server in `directory`; gives the path of its configuration.
 
-    A start that was cut goes on where it was. Raises Conflict when the server has an administrator already.
+    A start that was cut goes on where it was. Raises Conflict when the server has an administrator already; Invalid,
+    before anything is written, for an address, a name or a password that cannot be.
     """
+    local_part, domain = check_address(administrator.address)
+    check_password(administrator.password, address=administrator.address, name=check_name(administrator.name))
     path = directory / "comgov.toml"
-    directory.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        path.write_text(_configuration(hostname, administrator.address), encoding="utf-8")
+        text = _configuration(hostname, local_part, domain)
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     settings = config.load(path)
 
     async def add(platform: Platform) -> None:
@@ -51,8 +57,9 @@ def initialise(directory: Path, hostname: str, administrator: FirstAdministrator
     return path
 
 
-def _configuration(hostname: str, address: str) -> str:
-    _, _, domain = address.rpartition("@")
+def _configuration(hostname: str, local_part: str, domain: str) -> str:
+    """local_part, domain: the first administrator's address."""
+    address = f"{local_part}@{domain}"
     _, dot, parent = domain.partition(".")
     if not dot:
         raise Conflict(N_("{address} has no institution's domain, such as admin@setic.gov.bi."), address=address)
@@ -64,4 +71,7 @@ hostname = {json.dumps(hostname)}
 
 [institutions]
 domain = {json.dumps(parent)}
+
+[mail]
+postmaster = {json.dumps(address)}
 """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
+from mail.address import Address
 from mail.courier.session import Config as CourierConfig
 from mail.queue.model import Config as QueueConfig
 from mail.route import Config as RouteConfig
@@ -45,7 +46,9 @@ class Config(RouteConfig, frozen=True, extra="forbid"):
     submission: SubmissionListener = SubmissionListener()
     submissions: SubmissionsListener = SubmissionsListener()
     postmaster: str = Field(
-        "", description="who gets mail for <postmaster> without a domain; empty: postmaster at the server's hostname"
+        "",
+        description="address here that gets mail for <postmaster> without a domain (RFC 5321 §4.5.1); "
+        "empty: postmaster at the server's hostname",
     )
     message_limit_bytes: int = Field(
         50 << 20, ge=64 << 10, le=1 << 30, description="the largest message taken; told to clients by SIZE"
@@ -63,3 +66,10 @@ class Config(RouteConfig, frozen=True, extra="forbid"):
     data_timeout: timedelta = Field(timedelta(minutes=30), description="how long one message may take to arrive")
     queue: QueueConfig = QueueConfig()
     courier: CourierConfig = CourierConfig()
+
+    @field_validator("postmaster")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value:
+            Address.parse(value)
+        return value

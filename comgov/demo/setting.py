@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from comgov.demo.clients import Ports
-from comgov.demo.government import DOMAIN
+from comgov.demo.government import DOMAIN, PEOPLE, full
 
 _OFFSETS = (25, 80, 143, 465, 587, 993)
 _BASES = range(20_000, 60_000)
@@ -32,6 +32,7 @@ http = {{ port = {ports.http} }}
 domain = {json.dumps(DOMAIN)}
 
 [mail]
+postmaster = {json.dumps(full(PEOPLE[0].address))}
 relay = {{ port = {ports.relay} }}
 submission = {{ port = {ports.submission} }}
 submissions = {{ port = {ports.submissions} }}

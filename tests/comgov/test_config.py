@@ -53,6 +53,11 @@ def test_ten_faults_are_told_together(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{tmp_path / 'comgov.toml'}: 10 faults\n")
 
 
+def test_a_postmaster_that_is_no_address_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mail.postmaster: .*a domain is missing"):
+        load(_write(tmp_path, '[mail]\npostmaster = "admin"'))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"[server\n", "is not TOML"), (b"\xff\xfe", "must be UTF-8"), (b"#" * (2 << 20), "at most 1 MiB")],

@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from comgov.config import load
+
 pytestmark = pytest.mark.xdist_group("command line")
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,25 @@ def test_a_second_administrator_is_not_made_by_init(server_directory: Path) -> N
     )
     assert done.returncode == 1
     assert done.stderr == "This platform has an administrator already.\n"
+
+
+def test_init_makes_the_first_administrator_postmaster(server_directory: Path) -> None:
+    assert load(server_directory / "comgov.toml").mail.postmaster == "admin@setic.gov.bi"
+
+
+@pytest.mark.parametrize(
+    ("address", "password"),
+    [("admin@setic.gov.bi", "court"), ("a b@setic.gov.bi", "une phrase assez longue"), ("admin@bi", "longue phrase")],
+)
+def test_an_init_that_cannot_be_leaves_nothing(tmp_path: Path, address: str, password: str) -> None:
+    (tmp_path / "password").write_text(password)
+    done = comgov(
+        *("init", str(tmp_path / "server"), "--administrator", address, "--name", "Ada Nimubona"),
+        *("--institution", "SETIC", "--password-file", str(tmp_path / "password")),
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "server").exists()
 
 
 def test_the_doctor_finds_a_new_server_well(server_directory: Path) -> None:
