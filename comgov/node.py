@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +16,8 @@ from comgov.feature import Platform
 from comgov.logs import set_up_logs
 from comgov.postgres import borrowed_postgres_server, embedded_postgres_server
 from comgov.supervisor import Sockets, Supervisor, open_ports
+
+_OPEN_FILES = 65_536  # LimitNOFILE of deploy/comgov.service
 
 Preparation = Callable[[Platform], Awaitable[None]]
 
@@ -34,6 +37,7 @@ def run(
     each with its sentence.
     """
     set_up_logs(config.log.level)
+    _allow_many_connections()
     signal.signal(signal.SIGTERM, _leave)  # until the supervisor takes over, so that PostgreSQL is stopped
     sockets = open_ports(app.listeners(config), config.server.workers)
     progress("Starting PostgreSQL")
@@ -76,6 +80,12 @@ def _own_database(config: Config) -> Iterator[tuple[str, Callable[[], None]]]:
         return
     with embedded_postgres_server(config.server.data / "postgres") as server:
         yield server.url, server.revive
+
+
+def _allow_many_connections() -> None:
+    """Connections are open files, of which a process often has 1,024 unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _OPEN_FILES)), hard))
 
 
 def _leave(_number: int, _frame: object) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import sslproto
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mail.smtp.session import Session
 
@@ -55,9 +56,10 @@ class Server:
         """Whether senders sign in here, and only they may send."""
         return self.service is not Service.RELAY
 
-    def session(self) -> Session:
-        """A session for a new connection."""
-        return Session(self)
+    def protocol(self) -> asyncio.BaseProtocol:
+        """What speaks on a new connection: a session, in TLS from the first byte for SUBMISSIONS."""
+        session = Session(self)
+        return _Tls(self, session) if self.service is Service.SUBMISSIONS else session
 
     def admit(self, session: Session, ip: str) -> bool:
         """Count a session in; False when there are too many, in all or from that address."""
@@ -92,6 +94,32 @@ class Server:
             session.abort()
 
 
+class _Tls(sslproto.SSLProtocol):
+    """TLS around a session. A client is admitted before the handshake: one that never ends would hold memory unseen."""
+
+    max_size = 32 * 1024  # of what is read at once, kept by every connection: asyncio would keep 256 KiB
+
+    def __init__(self, server: Server, session: Session) -> None:
+        assert server.tls_context is not None
+        nobody_waits: Any = None
+        super().__init__(asyncio.get_running_loop(), session, server.tls_context, nobody_waits, server_side=True)
+        self._server = server
+        self._session = session
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A new connection, nothing said yet."""
+        assert isinstance(transport, asyncio.Transport)
+        if self._session.is_admitted(transport):
+            super().connection_made(transport)
+        else:
+            transport.abort()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """The connection is gone. The session hears of it only if the handshake had ended."""
+        self._server.dismiss(self._session, self._session.ip)
+        super().connection_lost(error)
+
+
 @asynccontextmanager
 async def serve(
     relay: Relay, service: Service, sockets: Sequence[socket.socket], *, tls_context: ssl.SSLContext | None
@@ -108,10 +136,9 @@ async def serve(
         stack.push_async_callback(server.close)
         for listening in sockets:
             opened = await asyncio.get_running_loop().create_server(
-                server.session,
+                server.protocol,
                 sock=listening,
                 backlog=1024,
-                ssl=tls_context if service is Service.SUBMISSIONS else None,
             )
             stack.callback(opened.close)
         yield server

@@ -13,7 +13,7 @@ import structlog
 from aiosmtpd import smtp as aiosmtpd
 
 from mail.envelope import Client, Origin
-from mail.errors import AuthenticationNeeded, BadSyntax, Closing, MailError, SystemDown, TooManyRecipients
+from mail.errors import AuthenticationNeeded, BadSyntax, Closing, MailboxFull, MailError, SystemDown, TooManyRecipients
 from mail.smtp.authentication import MECHANISMS, credentials
 from mail.smtp.replies import (
     AuthenticationFailed,
@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 _COMMAND_LIMIT_BYTES = 12_288  # RFC 4954 §4, for AUTH; far above what the others need
 _READER_LIMIT_BYTES = 64 * 1024
+_BLAMELESS = (MailboxFull, TooManyRecipients)  # what a well-meaning client may meet again and again in one message
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS"})  # a browser that was lured here
 
 
@@ -68,6 +69,7 @@ class Session(aiosmtpd.SMTP):
         self._errors = 0
         self._is_admitted = False
         self._is_idle = False
+        self.ip = ""
         self._cipher: tuple[str, str, int] | None = None
         super().__init__(
             _NO_HOOKS,
@@ -88,21 +90,26 @@ class Session(aiosmtpd.SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A new connection, or the same one after STARTTLS."""
-        peer = transport.get_extra_info("peername")
-        self.ip = peer[0] if isinstance(peer, tuple) else ""
         self._cipher = transport.get_extra_info("cipher")
-        if self._original_transport is None:
-            self._is_admitted = self._server.admit(self, self.ip)
-            if not self._is_admitted:
-                assert isinstance(transport, asyncio.Transport)
-                transport.write(f"{TooManyConnections().reply}\r\n".encode())
-                transport.close()
-                return
+        if not self.is_admitted(transport):
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(f"{TooManyConnections().reply}\r\n".encode())
+            transport.close()
+            return
         super().connection_made(transport)
         if self._original_transport is None:
             self._wire = Wire(self._reader)
         else:
             self._wire.discard()
+
+    def is_admitted(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether there is room for the client, who is counted in at the first asking."""
+        if not self._is_admitted:
+            peer = transport.get_extra_info("peername")
+            self.ip = peer[0] if isinstance(peer, tuple) else ""
+            self._is_admitted = self._server.admit(self, self.ip)
+            self.transport = transport
+        return self._is_admitted
 
     def data_received(self, data: bytes) -> None:
         """More from the client; nothing is heard from one that was turned away."""
@@ -135,6 +142,8 @@ class Session(aiosmtpd.SMTP):
         """Close now if no command is being worked on, otherwise after it."""
         if self._is_idle:
             self._say_goodbye(Closing().reply)
+        elif self._handler_coroutine is None:  # TLS is not up yet, nothing can be said
+            self.abort()
 
     def abort(self) -> None:
         """Close, whatever is going on."""
@@ -174,7 +183,7 @@ class Session(aiosmtpd.SMTP):
             if error.reason:
                 log.warning("smtp.refused", ip=self.ip, reply=error.reply, reason=error.reason)
             reply = error.reply
-            self._errors += 1
+            self._errors += not isinstance(error, _BLAMELESS)
         except (Disconnected, ConnectionError, aiosmtpd.TLSSetupException):
             raise
         except Exception:  # the client learns nothing of it, the log does

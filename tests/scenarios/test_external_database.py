@@ -20,6 +20,7 @@ import pytest
 from comgov.demo.clients import Ports, wait_until_ready
 from comgov.demo.setting import free_ports
 from comgov.postgres import embedded_postgres_server
+from tests.scenarios import processes
 
 pytestmark = pytest.mark.xdist_group("external database")
 
@@ -39,8 +40,7 @@ async def test_a_node_waits_for_its_database_at_the_start_and_whenever_it_is_awa
         with embedded_postgres_server(directory / "pg"):
             await wait_until_ready(ports, 60)
         assert (await _readiness(ports))["database"] != ""
-        worker = _a_worker(server.pid)
-        os.kill(worker, signal.SIGKILL)
+        os.kill(processes.workers(server.pid)[0], signal.SIGKILL)
         await _until_logged(directory / "log", "worker.died", 1)
         assert await _answer_without_database(ports, 6) == {"database", "mail"}  # the old worker and the new one
         with embedded_postgres_server(directory / "pg"):
@@ -132,8 +132,3 @@ async def _readiness(ports: Ports) -> dict[str, str]:
         checks = json.loads(await response.read())["checks"]
         assert response.status == (503 if any(check["error"] for check in checks) else 200)
         return {check["name"]: check["error"] for check in checks}
-
-
-def _a_worker(parent: int) -> int:
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return int(children[0])

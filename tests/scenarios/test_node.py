@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from comgov.demo.clients import wait_until_ready
 from comgov.demo.process import DemoProcess
+from tests.scenarios import processes
 
 pytestmark = pytest.mark.xdist_group("node")  # one server for all of these
 
 
 async def test_service_goes_on_after_postgresql_was_killed(demo: DemoProcess) -> None:
-    os.kill(_postmaster(demo.directory), signal.SIGKILL)
+    os.kill(processes.postmaster(demo), signal.SIGKILL)
     await wait_until_ready(demo.ports, 60)
     assert "worker.died" not in (demo.directory / "demo.log").read_text()
 
@@ -28,8 +26,8 @@ async def test_service_goes_on_after_postgresql_was_killed(demo: DemoProcess) ->
 async def test_workers_killed_together_with_postgresql_wait_for_it(demo: DemoProcess) -> None:
     """They start while it is dead: none gives up."""
     before = (demo.directory / "demo.log").read_text().count("worker.died")
-    victims = _workers(demo)
-    for pid in (_postmaster(demo.directory), *victims):
+    victims = processes.workers(demo.pid)
+    for pid in (processes.postmaster(demo), *victims):
         os.kill(pid, signal.SIGKILL)
     await _until_two_workers(demo)
     await wait_until_ready(demo.ports, 60)
@@ -37,7 +35,7 @@ async def test_workers_killed_together_with_postgresql_wait_for_it(demo: DemoPro
 
 
 async def test_service_goes_on_after_every_worker_was_killed(demo: DemoProcess) -> None:
-    for worker in _workers(demo):
+    for worker in processes.workers(demo.pid):
         os.kill(worker, signal.SIGKILL)
     await _until_two_workers(demo)
     await wait_until_ready(demo.ports, 60)
@@ -51,7 +49,7 @@ async def test_health_has_a_line_for_each_dependency(demo: DemoProcess) -> None:
 
 
 async def test_a_node_told_to_stop_leaves_in_time_takes_postgresql_with_it_and_starts_again(demo: DemoProcess) -> None:
-    postmaster = _postmaster(demo.directory)
+    postmaster = processes.postmaster(demo)
     began = time.monotonic()
     assert demo.stop() == 0
     assert time.monotonic() - began < 10
@@ -60,27 +58,10 @@ async def test_a_node_told_to_stop_leaves_in_time_takes_postgresql_with_it_and_s
     await demo.start()
 
 
-def _postmaster(directory: Path) -> int:
-    pid = directory / "data" / "postgres" / "data" / "postmaster.pid"
-    return int(pid.read_text().split("\n", 1)[0])
-
-
-def _workers(demo: DemoProcess) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(demo.pid)], capture_output=True, text=True, check=False)
-    return [pid for pid in map(int, found.stdout.split()) if _is_worker(pid)]
-
-
 async def _until_two_workers(demo: DemoProcess) -> None:
     async with asyncio.timeout(60):
-        while len(_workers(demo)) < 2:
+        while len(processes.workers(demo.pid)) < 2:
             await asyncio.sleep(0.1)
-
-
-def _is_worker(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode())
-    except (FileNotFoundError, ProcessLookupError):  # gone between the listing and the look
-        return False
 
 
 def _url(demo: DemoProcess, path: str) -> str:

@@ -433,7 +433,12 @@ async def test_too_many_recipients_are_deferred(db: Database, clock: Clock, star
         await talk.say("MAIL FROM:<anna@example.org>")
         for _ in range(100):
             assert (await talk.say("RCPT TO:<eric@finances.gov.test>")).startswith("250 ")
-        assert (await talk.say("RCPT TO:<eric@finances.gov.test>")).startswith("452 4.5.3 ")
+        for _ in range(50):
+            assert (await talk.say("RCPT TO:<eric@finances.gov.test>")).startswith("452 4.5.3 ")
+        assert (await talk.say("DATA")).startswith("354 ")
+        await talk.send(b"Subject: to the first hundred\r\n\r\n.\r\n")
+        assert (await talk.reply()).startswith("250 ")
+    assert await subjects(post) == ["to the first hundred"]
 
 
 async def test_postmaster_needs_no_domain(db: Database, clock: Clock, start: Start) -> None:
@@ -457,6 +462,44 @@ async def test_too_many_connections_are_told_so(db: Database, clock: Clock, star
         await asyncio.sleep(0.05)
         async with connect(port) as fourth:
             assert (await fourth.reply()).startswith("220 ")
+
+
+async def test_connections_count_before_their_tls_is_up(
+    db: Database, clock: Clock, start: Start, client_context: ssl.SSLContext
+) -> None:
+    """A handshake that never ends holds memory too."""
+    port = await start(Service.SUBMISSIONS, make_post(db.pool, clock, Config(connection_limit_per_ip=2)))
+    async with connect(port) as silent, connect(port, client_context) as second:
+        assert (await second.reply()).startswith("220 ")
+        async with connect(port) as third:
+            assert await third.reply() == ""
+        silent.writer.close()
+        await asyncio.sleep(0.05)
+        async with connect(port, client_context) as fourth:
+            assert (await fourth.reply()).startswith("220 ")
+
+
+async def test_rubbish_where_tls_begins_frees_its_place(
+    db: Database, clock: Clock, start: Start, client_context: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = await start(Service.SUBMISSIONS, make_post(db.pool, clock, Config(connection_limit_per_ip=1)))
+    async with connect(port) as browser:
+        await browser.send(b"GET / HTTP/1.1\r\n\r\n")
+        await browser.reader.read()
+    async with connect(port, client_context) as talk:
+        assert (await talk.reply()).startswith("220 ")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_service_that_stops_waits_for_no_handshake(post: Post, server_context: ssl.SSLContext) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    began = asyncio.get_running_loop().time()
+    async with AsyncExitStack() as clients:
+        async with serve(post.relay, Service.SUBMISSIONS, [listening], tls_context=server_context):
+            silent = await clients.enter_async_context(connect(listening.getsockname()[1]))
+            await asyncio.sleep(0.05)
+        assert await silent.reply() == ""
+    assert asyncio.get_running_loop().time() - began < 3
 
 
 async def test_too_many_errors_end_the_session(talk: Talk) -> None:
