@@ -54,8 +54,11 @@ _ATTRIBUTES = {
     "th": {"colspan", "rowspan", "align"},
     "tr": {"align"},
 }
+LONGEST = 256 * 1024
+"""Characters of HTML in one message that are read: a tag of that length, all attributes, costs half a second."""
+
 _DEEPEST = 1000  # tags within tags: the parser's time grows with the square of it
-_MOST_TAGS = 8000  # opened in all: how deep they stand can be disguised, their number cannot
+_MOST_TAGS = 8000  # opened in one message: how deep they stand can be disguised, their number cannot
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
@@ -87,16 +90,38 @@ class CleanHtml:
     hidden_images: int
 
 
-def is_too_deep(html: str) -> bool:
-    """Whether there are so many tags, or so deep within tags, that a parser would choke on it."""
+class Allowance:
+    """What the HTML of one message may cost to read, all its parts together. Taken from as parts are read."""
+
+    def __init__(self) -> None:
+        self.characters = LONGEST
+        self._tags = _MOST_TAGS
+
+    def cut(self, html: str) -> str:
+        """As much of it as may still be read."""
+        kept = html[: self.characters]
+        self.characters -= len(kept)
+        return kept
+
+    def admits(self, html: str) -> bool:
+        """Whether a parser may have it; False if tags are so many, or so deep within tags, that it would choke."""
+        opened = _tags_opened(html, self._tags)
+        if opened is None:
+            return False
+        self._tags -= opened
+        return True
+
+
+def _tags_opened(html: str, most: int) -> int | None:
+    """How many tags open; None if they are more than `most` or lie deeper than any honest program puts them."""
     depth = opened = 0
     for tag in _TAG.finditer(html):
         if tag[2].lower() not in _VOID:
             depth = max(0, depth - 1) if tag[1] else depth + 1
             opened += not tag[1]
-        if depth > _DEEPEST or opened > _MOST_TAGS:
-            return True
-    return False
+        if depth > _DEEPEST or opened > most:
+            return None
+    return opened
 
 
 def _without_formatting_attributes(html: str) -> str:
@@ -113,7 +138,7 @@ def clean(html: str, inline_images: Mapping[str, str], *, remote_images: bool = 
     """The harmless part of an HTML mail.
 
     inline_images: path by Content-ID of the images that came with the message. remote_images: keep those of
-    `https:`; the page's policy must let them through too. Not for what `is_too_deep`.
+    `https:`; the page's policy must let them through too. Only for what an Allowance `admits`.
     """
     hidden = 0
 
@@ -153,9 +178,9 @@ _BREAKS = {"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "bl
 _BREAK = re.compile(rf"<(?:{'|'.join(sorted(_BREAKS))})\b[^<>]*>", re.IGNORECASE)
 
 
-def to_text(html: str) -> str:
+def to_text(html: str, allowance: Allowance) -> str:
     """What an HTML mail says, in plain text: to quote it, or for whoever prefers it."""
-    if is_too_deep(html):
+    if not allowance.admits(html):
         return re.sub(r"<[^<>]{0,1000}>", "", html)
     spaced = _BREAK.sub(lambda match: "\n" + match[0], re.sub(r"\s+", " ", _without_formatting_attributes(html)))
     bare = nh3.clean(spaced, tags=set(), clean_content_tags=_NOT_TEXT | {"head"}, strip_comments=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mail.message.header import Fields
 
 TEXT_LIMIT_BYTES = 512 * 1024
-"""Of one part that is shown; the rest can be downloaded."""
+"""Of the text of one message that is shown, all its parts together; the rest can be downloaded."""
 
 _PEOPLE_LIMIT = 500
 _PARTS_SHOWN = 20
@@ -148,29 +148,45 @@ def compose(
 ) -> Letter:
     """Put together what is shown.
 
-    texts: decoded bytes of each of `shown_parts` by number, at most TEXT_LIMIT_BYTES and one. images: see `html.clean`.
+    texts: decoded bytes of each of `shown_parts` by number, TEXT_LIMIT_BYTES in all and one more if there is more.
+    images: see `html.clean`. What exceeds an `html.Allowance` is left out too.
     """
     pieces: list[Markup] = []
-    hidden, is_cut = 0, False
+    hidden, is_cut, left = 0, False, TEXT_LIMIT_BYTES
+    allowance = html.Allowance()
     for part in shown_parts(parts, as_text=as_text):
         raw = texts.get(part.number, b"")
-        is_cut = is_cut or len(raw) > TEXT_LIMIT_BYTES
-        text = showable(decode_bytes(raw[:TEXT_LIMIT_BYTES], part.charset))
-        if part.type == "text/html" and not as_text and not html.is_too_deep(text):
+        text = whole = showable(decode_bytes(raw[:left], part.charset))
+        if part.type == "text/html":
+            text = allowance.cut(whole)
+        is_cut = is_cut or len(raw) > left or len(whole) > len(text)
+        left -= len(raw[:left])
+        if part.type == "text/html" and not as_text and allowance.admits(text):
             cleaned = html.clean(text, images, remote_images=remote_images)
             hidden += cleaned.hidden_images
             pieces.append(Markup('<div class="letter">{}</div>').format(cleaned.text))
         else:
-            pieces.append(plain(html.to_text(text) if part.type == "text/html" else text))
-    used = {part.number for part in parts if part.content_id and f"{images.get(part.content_id)}" in "".join(pieces)}
+            pieces.append(plain(html.to_text(text, allowance) if part.type == "text/html" else text))
+    body = Markup("").join(pieces)
+    used = {part.number for part in parts if part.content_id and f"{images.get(part.content_id)}" in body}
     return Letter(
         heads=heads(header),
-        body=Markup("").join(pieces),
+        body=body,
         hidden_images=hidden,
         files=[part for part in parts if part.is_attachment and part.number not in used],
         has_html=any(part.type == "text/html" and not part.is_attachment for part in parts),
         is_cut=is_cut,
     )
+
+
+def said(parts: Sequence[Part], texts: Mapping[str, bytes]) -> str:
+    """What these parts say, in plain text, to be quoted. texts: as for `compose`, but of these parts."""
+    pieces = []
+    allowance = html.Allowance()
+    for part in parts:
+        text = showable(decode_bytes(texts[part.number], part.charset)).replace("\r\n", "\n")
+        pieces.append(html.to_text(allowance.cut(text), allowance) if part.type == "text/html" else text)
+    return "\n".join(pieces).strip("\n")
 
 
 _LINK = re.compile(r"\b(?:https?://[^\s<>\"'`\u00a0]{1,2000}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})")
@@ -193,14 +209,18 @@ def plain(text: str) -> Markup:
 
 
 def _linked(text: str) -> Markup:
-    pieces: list[Markup] = []
+    pieces: list[str] = []
     at = 0
     for found in _LINK.finditer(text):
         target = found[0].rstrip(_TRAILING)
-        pieces.append(escape(text[at : found.start()]))
-        href = target if target.startswith("http") else f"/mail/write?to={target}"
-        link = Markup('<a href="{}" rel="noopener noreferrer nofollow"{}>{}</a>')
-        pieces.append(link.format(href, Markup(' target="_blank"') if target.startswith("http") else "", target))
+        pieces += [escape(text[at : found.start()]), _link(escape(target))]
         at = found.start() + len(target)
     pieces.append(escape(text[at:]))
-    return Markup("").join(pieces)
+    return Markup("".join(pieces))  # noqa: S704  # each piece is escaped
+
+
+def _link(target: str) -> str:
+    """A link to an address that was escaped."""
+    if target.startswith("http"):
+        return f'<a href="{target}" rel="noopener noreferrer nofollow" target="_blank">{target}</a>'
+    return f'<a href="/mail/write?to={target}" rel="noopener noreferrer nofollow">{target}</a>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from comgov.errors import Forbidden, Invalid, NotFound
@@ -103,10 +104,8 @@ async def read(
     """
     with in_our_words():
         content = await platform.mailboxes.content(message)
-        texts = {
-            part.number: await _beginning(platform, message, part)
-            for part in letter.shown_parts(content.parts, as_text=as_text)
-        }
+        shown = letter.shown_parts(content.parts, as_text=as_text)
+        texts = await beginnings(platform, message, shown, letter.TEXT_LIMIT_BYTES)
         if marks and not message.is_seen and opened.access.may_change:
             await platform.mailboxes.set_flags(opened.mailbox.id, [message.uid], add=Flag.SEEN)
     return await asyncio.to_thread(
@@ -120,13 +119,24 @@ async def read(
     )
 
 
-async def _beginning(platform: Platform, message: Message, part: Part) -> bytes:
+async def beginnings(platform: Platform, message: Message, shown: Sequence[Part], limit_bytes: int) -> dict[str, bytes]:
+    """The decoded bytes of these parts by number, `limit_bytes` of them in all, and one more if there is more."""
+    found = dict[str, bytes]()
+    for part in shown:
+        text = await _beginning(platform, message, part, limit_bytes + 1)
+        limit_bytes = max(0, limit_bytes - len(text))
+        found[part.number] = text
+    return found
+
+
+async def _beginning(platform: Platform, message: Message, part: Part, limit_bytes: int) -> bytes:
     found = bytearray()
-    async for chunk in platform.mailboxes.part(message, part):
-        found += chunk
-        if len(found) > letter.TEXT_LIMIT_BYTES:
-            break
-    return bytes(found[: letter.TEXT_LIMIT_BYTES + 1])
+    async with aclosing(part_bytes(platform, message, part)) as chunks:
+        async for chunk in chunks:
+            found += chunk
+            if len(found) >= limit_bytes:
+                break
+    return bytes(found[:limit_bytes])
 
 
 async def parts(platform: Platform, message: Message) -> Sequence[Part]:

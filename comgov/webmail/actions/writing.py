@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from comgov.errors import ComgovError, Conflict, Forbidden, Full, Invalid, NotFound, TooLarge, Unavailable
 from comgov.language import N_
-from comgov.webmail import html, letter, model, store
+from comgov.webmail import letter, model, store
 from comgov.webmail.actions import reading
 from comgov.webmail.config import Config
 from comgov.webmail.model import Answered, Draft
 from comgov.webmail.words import in_our_words
-from mail.message.header import decode_bytes, showable
 from storage import StorageError, StoreFullError
 
 if TYPE_CHECKING:
@@ -211,15 +210,12 @@ async def forward(
 
 
 async def _said(platform: Platform, message: Message) -> tuple[letter.Heads, str]:
-    """Header and text of a message, for quoting."""
+    """Header and text of a message, for quoting; at most TEXT_LIMIT bytes of it are read."""
     with in_our_words():
         content = await platform.mailboxes.content(message)
-        pieces = []
-        for part in letter.shown_parts(content.parts, as_text=True):
-            raw = b"".join([chunk async for chunk in platform.mailboxes.part(message, part)])[: model.TEXT_LIMIT]
-            text = showable(decode_bytes(raw, part.charset)).replace("\r\n", "\n")
-            pieces.append(await asyncio.to_thread(html.to_text, text) if part.type == "text/html" else text)
-    return letter.heads(content.header), "\n".join(pieces).strip("\n")
+    shown = letter.shown_parts(content.parts, as_text=True)
+    texts = await reading.beginnings(platform, message, shown, model.TEXT_LIMIT)
+    return letter.heads(content.header), await asyncio.to_thread(letter.said, shown, texts)
 
 
 async def heads_of(platform: Platform, message: Message) -> letter.Heads:
