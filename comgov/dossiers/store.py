@@ -326,15 +326,25 @@ _EVIDENCE_COLUMNS = (
     "message_id, recipient_id, presentation_id, kind, institution_id, digest, body, signature, index, at"
 )
 
-CHAIN = f"""
+CHAINS = f"""
 SELECT {_EVIDENCE_COLUMNS} FROM comgov.evidence
-WHERE message_id = $1 AND presentation_id IS NULL AND (recipient_id = $2 OR recipient_id IS NULL) ORDER BY id
+WHERE message_id = $1 AND presentation_id IS NULL AND (recipient_id = ANY ($2::bigint[]) OR recipient_id IS NULL)
+ORDER BY id
 """  # our own columns
+
+
+async def chains(connection: Connection, message_id: UUID, recipient_ids: Sequence[int]) -> list[list[Evidence]]:
+    """The receipts of the ways to these recipients, each from SEALED on, in the order of the ids given."""
+    found: dict[int | None, list[Evidence]] = {None: [], **{each: [] for each in recipient_ids}}
+    for row in await connection.fetch(CHAINS, message_id, list(recipient_ids)):
+        found[row["recipient_id"]].append(_evidence(row))
+    return [[*found[None], *found[recipient_id]] for recipient_id in recipient_ids]
 
 
 async def chain(connection: Connection, message_id: UUID, recipient_id: int) -> list[Evidence]:
     """The receipts of the way to one recipient, from SEALED on."""
-    return [_evidence(row) for row in await connection.fetch(CHAIN, message_id, recipient_id)]
+    [found] = await chains(connection, message_id, [recipient_id])
+    return found
 
 
 EVIDENCE = f"SELECT {_EVIDENCE_COLUMNS} FROM comgov.evidence WHERE digest = $1"

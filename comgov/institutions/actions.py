@@ -178,6 +178,12 @@ async def everyone(platform: Platform) -> list[Branch]:
         return tree(await store.everyone(connection))
 
 
+async def by_ids(platform: Platform, institution_ids: Collection[int]) -> dict[int, Institution]:
+    """Those institutions, by id; what does not exist is missing."""
+    async with platform.db.connection() as connection:
+        return await store.by_ids(connection, institution_ids)
+
+
 async def following(platform: Platform, institution_id: int, limit: int) -> list[Institution]:
     """Active institutions after that one in the order of their ids, round and round; at most so many."""
     async with platform.db.connection() as connection:

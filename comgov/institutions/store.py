@@ -71,6 +71,14 @@ async def by_code(connection: Connection, code: str) -> Institution | None:
     return _institution(row) if row else None
 
 
+BY_IDS = "SELECT * FROM comgov.institution WHERE id = ANY ($1::bigint[])"
+
+
+async def by_ids(connection: Connection, institution_ids: Iterable[int]) -> dict[int, Institution]:
+    """Those institutions, by id."""
+    return {row["id"]: _institution(row) for row in await connection.fetch(BY_IDS, list(institution_ids))}
+
+
 FOLLOWING = """
 SELECT * FROM comgov.institution WHERE id <> $1 AND state = 'active' ORDER BY id < $1, id LIMIT $2
 """

@@ -22,7 +22,7 @@ from comgov.registers.model import Direction, Entry, Inclusion, Number, NumberFi
 from comgov.signing import checkpoint, merkle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
     from datetime import datetime
 
     from comgov.db import Connection
@@ -101,7 +101,7 @@ async def inclusion(connection: Connection, institution_id: int, index: int, siz
     """
     proof = merkle.inclusion_proof(index, size)
     whole = merkle.Proof((tuple(merkle.complete_nodes(0, size)),))
-    hashes = await store.nodes(connection, institution_id, proof.nodes | whole.nodes)
+    hashes = (await store.nodes(connection, {institution_id: proof.nodes | whole.nodes}))[institution_id]
     (root,) = whole.path(hashes)
     name = await store.origin(connection, institution_id)
     return Inclusion(origin=name, index=index, size=size, root=root, path=proof.path(hashes))
@@ -110,7 +110,7 @@ async def inclusion(connection: Connection, institution_id: int, index: int, siz
 async def consistency(connection: Connection, institution_id: int, old: int, new: int) -> merkle.Path:
     """The proof that the tree of `new` entries begins with that of `old`; reads O(log n) rows."""
     proof = merkle.consistency_proof(old, new)
-    return proof.path(await store.nodes(connection, institution_id, proof.nodes))
+    return proof.path((await store.nodes(connection, {institution_id: proof.nodes}))[institution_id])
 
 
 async def publish_all(platform: Platform) -> None:
@@ -273,18 +273,26 @@ async def export(platform: Platform, institution: Institution) -> AsyncGenerator
         start += len(entries)
 
 
-async def logged(platform: Platform, institution: Institution, index: int) -> str | None:
-    """The proof that entry `index` is in the register, with the newest checkpoint: C2SP `tlog-proof`.
+async def logged(platform: Platform, entries: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The proofs that entries are in their registers, each with the newest checkpoint: C2SP `tlog-proof`.
 
-    None while no checkpoint covers it.
+    entries: institution and index. One that no checkpoint covers yet is missing. Two queries, however many there are.
     """
     async with platform.db.connection() as connection:
-        latest = await store.latest_checkpoint(connection, institution.id)
-        if latest is None or latest[0] <= index:
-            return None
-        [signed] = await store.checkpoints(connection, institution.id, latest[0], 1)
-        proof = await inclusion(connection, institution.id, index, latest[0])
-    return model.tlog_proof(proof, signed)
+        newest = await store.newest_checkpoints(connection, {institution_id for institution_id, _ in entries})
+        proofs = {
+            (institution_id, index): merkle.inclusion_proof(index, newest[institution_id].checkpoint.size)
+            for institution_id, index in entries
+            if institution_id in newest and index < newest[institution_id].checkpoint.size
+        }
+        wanted = {institution_id: set[merkle.Node]() for institution_id in newest}
+        for (institution_id, _), proof in proofs.items():
+            wanted[institution_id] |= proof.nodes
+        hashes = await store.nodes(connection, wanted)
+    return {
+        (institution_id, index): model.tlog_proof(index, proof.path(hashes[institution_id]), newest[institution_id])
+        for (institution_id, index), proof in proofs.items()
+    }
 
 
 async def page(platform: Platform, institution_id: int, numbers: NumberFilter) -> tuple[list[Entry], int]:
@@ -296,9 +304,7 @@ async def page(platform: Platform, institution_id: int, numbers: NumberFilter) -
 async def newest_checkpoint(platform: Platform, institution_id: int) -> checkpoint.SignedCheckpoint | None:
     """What the institution signed last about its register, with every cosignature."""
     async with platform.db.connection() as connection:
-        latest = await store.latest_checkpoint(connection, institution_id)
-        found = await store.checkpoints(connection, institution_id, latest[0], 1) if latest else []
-    return found[0] if found else None
+        return (await store.newest_checkpoints(connection, [institution_id])).get(institution_id)
 
 
 async def _continues(connection: Connection, institution_id: int, seen: Witness, found: checkpoint.Checkpoint) -> bool:

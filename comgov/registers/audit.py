@@ -320,8 +320,11 @@ def _token(text: object) -> bytes | None:
 
 
 def _bytes(text: object) -> bytes:
-    """What base64 stands for; ValueError when it is none."""
-    return b64decode(text if isinstance(text, str) else "?", validate=True)
+    """What base64 stands for, in its one form; ValueError when it is none."""
+    found = b64decode(text if isinstance(text, str) else "?", validate=True)
+    if b64encode(found).decode() != text:
+        raise ValueError("base64 with bits that stand for nothing")
+    return found
 
 
 def _check_key(key: Key, pinned: Trust) -> Iterator[Reason]:

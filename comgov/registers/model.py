@@ -98,7 +98,7 @@ class NumberFilter:
     limit: int = 50
 
 
-def tlog_proof(proof: Inclusion, signed: SignedCheckpoint) -> str:
-    """An inclusion with its checkpoint, as C2SP `tlog-proof` writes it: all that an offline verifier needs."""
-    path = "".join(f"{b64encode(each).decode()}\n" for each in proof.path)
-    return f"c2sp.org/tlog-proof@v1\nindex {proof.index}\n{path}\n{signed.note}"
+def tlog_proof(index: int, path: merkle.Path, signed: SignedCheckpoint) -> str:
+    """That entry `index` is in the tree of a checkpoint, as C2SP `tlog-proof` writes it: all that a verifier needs."""
+    hashes = "".join(f"{b64encode(each).decode()}\n" for each in path)
+    return f"c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{signed.note}"

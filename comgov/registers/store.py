@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from comgov.signing.checkpoint import Checkpoint, SignatureLine, SignedCheckpoin
 from comgov.signing.merkle import HASH_BYTES, Frontier, Node, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from comgov.db import Connection, Record
@@ -77,23 +78,26 @@ async def append(
 
 
 NODES = """
-SELECT wanted.level, wanted.node, substr(entry.hashes, wanted.level * 32 + 1, 32) AS hash
-FROM unnest($2::int[], $3::bigint[], $4::bigint[]) AS wanted (level, node, leaf)
-JOIN comgov.register_entry AS entry ON entry.institution_id = $1 AND entry.index = wanted.leaf
+SELECT wanted.institution_id, wanted.level, wanted.node, substr(entry.hashes, wanted.level * 32 + 1, 32) AS hash
+FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[]) AS wanted (institution_id, level, node, leaf)
+JOIN comgov.register_entry AS entry ON entry.institution_id = wanted.institution_id AND entry.index = wanted.leaf
 """
 
 
-async def nodes(connection: Connection, institution_id: int, wanted: Iterable[Node]) -> dict[Node, bytes]:
-    """The hashes of these complete nodes; one that is not complete yet is missing."""
-    every = list(wanted)
+async def nodes(connection: Connection, wanted: Mapping[int, Iterable[Node]]) -> defaultdict[int, dict[Node, bytes]]:
+    """The hashes of these complete nodes of registers, by institution; one that is not complete yet is missing."""
+    every = [(institution_id, node) for institution_id, nodes in wanted.items() for node in nodes]
     rows = await connection.fetch(
         NODES,
-        institution_id,
-        [node.level for node in every],
-        [node.index for node in every],
-        [node.last_leaf for node in every],
+        [institution_id for institution_id, _ in every],
+        [node.level for _, node in every],
+        [node.index for _, node in every],
+        [node.last_leaf for _, node in every],
     )
-    return {Node(row["level"], row["node"]): row["hash"] for row in rows}
+    found: defaultdict[int, dict[Node, bytes]] = defaultdict(dict)
+    for row in rows:
+        found[row["institution_id"]][Node(row["level"], row["node"])] = row["hash"]
+    return found
 
 
 ORIGIN = "SELECT origin FROM comgov.register WHERE institution_id = $1"
@@ -232,8 +236,8 @@ async def latest_checkpoint(connection: Connection, institution_id: int) -> tupl
     return (row["size"], row["at"]) if row else None
 
 
-CHECKPOINTS = """
-SELECT register.origin, checkpoint.size, checkpoint.root, checkpoint.line, checkpoint.at,
+_CHECKPOINTS = """
+SELECT checkpoint.institution_id, register.origin, checkpoint.size, checkpoint.root, checkpoint.line, checkpoint.at,
        coalesce(array_agg(witness.origin ORDER BY witness.institution_id)
                 FILTER (WHERE witness.origin IS NOT NULL), '{}') AS witnesses,
        coalesce(array_agg(cosignature.line ORDER BY witness.institution_id)
@@ -243,15 +247,33 @@ JOIN comgov.register ON register.institution_id = checkpoint.institution_id
 LEFT JOIN comgov.cosignature
        ON cosignature.institution_id = checkpoint.institution_id AND cosignature.size = checkpoint.size
 LEFT JOIN comgov.register AS witness ON witness.institution_id = cosignature.witness_id
-WHERE checkpoint.institution_id = $1 AND checkpoint.size >= $2
-GROUP BY checkpoint.institution_id, checkpoint.size, register.origin
-ORDER BY checkpoint.size LIMIT $3
 """
+_GROUPED = "GROUP BY checkpoint.institution_id, checkpoint.size, register.origin"
+
+CHECKPOINTS = f"""
+{_CHECKPOINTS} WHERE checkpoint.institution_id = $1 AND checkpoint.size >= $2
+{_GROUPED} ORDER BY checkpoint.size LIMIT $3
+"""  # our own columns
 
 
 async def checkpoints(connection: Connection, institution_id: int, size: int, limit: int) -> list[SignedCheckpoint]:
     """Checkpoints of at least that size, the smallest first, with every cosignature."""
     return [_checkpoint(row) for row in await connection.fetch(CHECKPOINTS, institution_id, size, limit)]
+
+
+NEWEST_CHECKPOINTS = f"""
+{_CHECKPOINTS} WHERE (checkpoint.institution_id, checkpoint.size) IN (
+    SELECT wanted.id, (SELECT max(size) FROM comgov.checkpoint WHERE institution_id = wanted.id)
+    FROM unnest($1::bigint[]) AS wanted (id)
+)
+{_GROUPED}
+"""  # our own columns
+
+
+async def newest_checkpoints(connection: Connection, institution_ids: Iterable[int]) -> dict[int, SignedCheckpoint]:
+    """The last checkpoint of each register, with every cosignature, by institution."""
+    rows = await connection.fetch(NEWEST_CHECKPOINTS, list(institution_ids))
+    return {row["institution_id"]: _checkpoint(row) for row in rows}
 
 
 REMEMBER_KEY = """

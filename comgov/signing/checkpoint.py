@@ -198,9 +198,12 @@ def _signature_line(line: str) -> SignatureLine:
 
 def _base64(text: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
+        found = b64decode(text, validate=True)
     except (Base64Error, ValueError) as error:
         raise CheckpointError("a hash or signature is not base64") from error
+    if b64encode(found).decode() != text:
+        raise CheckpointError("a hash or signature is not in the one form of base64")
+    return found
 
 
 def _key_id(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -158,8 +159,8 @@ async def story(platform: Platform, actor: Actor, message_id: UUID) -> Story:
         else:
             dossier = None
             deliveries = [await arrivals.seen(connection, actor, message_id)]
-        chains = [await store.chain(connection, message_id, each.recipient_id) for each in deliveries]
-    recipients = [await institutions.get_by_id(platform, each.recipient_id) for each in deliveries]
+        chains = await store.chains(connection, message_id, [each.recipient_id for each in deliveries])
+    recipients = await institutions.by_ids(platform, [each.recipient_id for each in deliveries])
     return Story(
         message_id=message_id,
         bordereau=documents.read_bordereau(deliveries[0].bordereau),
@@ -169,8 +170,8 @@ async def story(platform: Platform, actor: Actor, message_id: UUID) -> Story:
         bordereau_bytes=len(deliveries[0].bordereau),
         dossier=dossier,
         ways=[
-            Way(recipient=recipient, delivery=delivery, evidence=chain)
-            for recipient, delivery, chain in zip(recipients, deliveries, chains, strict=True)
+            Way(recipient=recipients[delivery.recipient_id], delivery=delivery, evidence=chain)
+            for delivery, chain in zip(deliveries, chains, strict=True)
         ],
     )
 
@@ -200,25 +201,37 @@ async def _may_read(connection: Connection, actor: Actor, evidence: Evidence) ->
 
 async def logged(platform: Platform, evidence: Evidence) -> str | None:
     """The proof that a receipt is entered in the register of who made it (C2SP tlog-proof), once there is one."""
-    maker = await institutions.get_by_id(platform, evidence.institution_id)
-    return await registers.logged(platform, maker, evidence.index)
+    entry = (evidence.institution_id, evidence.index)
+    return (await registers.logged(platform, [entry])).get(entry)
 
 
 async def receipts(platform: Platform, actor: Actor, message_id: UUID) -> tuple[str, bytes]:
     """Every receipt of a dossier that the actor may see, as one zip, and what to call it. Raises NotFound."""
     found = await story(platform, actor, message_id)
-    kept: dict[bytes, bundle.Kept] = {}
-    for way in found.ways:
-        for position, evidence in enumerate(way.evidence):
-            kept[evidence.digest] = bundle.Kept(
-                recipient=way.recipient.code if evidence.recipient_id is not None else "",
-                position=position,
-                kind=evidence.kind,
-                body=evidence.body,
-                signature=evidence.signature,
-                proof=await logged(platform, evidence),
-            )
-    return found.bordereau.number.replace("/", "-"), bundle.write(kept.values())
+    every = {(each.institution_id, each.index) for way in found.ways for each in way.evidence}
+    proofs = await registers.logged(platform, every)
+    kept = {
+        evidence.digest: bundle.Kept(
+            recipient=way.recipient.code if evidence.recipient_id is not None else "",
+            position=position,
+            kind=evidence.kind,
+            body=evidence.body,
+            signature=evidence.signature,
+            proof=proofs.get((evidence.institution_id, evidence.index)),
+        )
+        for way in found.ways
+        for position, evidence in enumerate(way.evidence)
+    }
+    async with platform.own(_Zipping, _Zipping).turn:
+        content = await asyncio.to_thread(bundle.write, list(kept.values()))
+    return found.bordereau.number.replace("/", "-"), content
+
+
+class _Zipping:
+    """Compressing takes a core and up to 0.2 s: at most two at once in this process, and never on the loop."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
+import threading
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -10,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comgov import authority
+from comgov.db import Database
 from comgov.dossiers import bundle, documents, verification
 from comgov.dossiers.actions import arrivals, reading, sealing
 from comgov.dossiers.documents import Kind
@@ -21,8 +27,10 @@ from comgov.signing.verdict import Valid
 from tests.comgov.dossiers.journey import PIECES, chain, container, delivery, drafted, sent
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from comgov.db import Connection
     from tests.comgov.government import Government
 
 WHOLE_WAY = [
@@ -179,6 +187,56 @@ async def test_the_bundle_of_receipts_holds_their_proofs_and_verifies(government
     trust = await authority.trust(government.platform)
     assert all(isinstance(verification.verify_chain(found, trust), Valid) for found in chains.values())
     assert content.count(b".tlog-proof") == 2 * 7
+
+
+class CountingDatabase(Database):
+    """Counts what is asked of PostgreSQL."""
+
+    queries = 0
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        def count(_query: object) -> None:
+            self.queries += 1
+
+        async with super().connection() as connection:
+            with connection.query_logger(count):
+                yield connection
+
+
+async def test_receipts_cost_the_same_few_queries_whatever_their_number(government: Government) -> None:
+    counted = []
+    for recipients in (("ngozi",), ("finances",), ("finances", "sgg", "ngozi")):
+        dossier = await sent(government, recipients)
+        government.platform.clock.advance(timedelta(seconds=2))  # type: ignore[attr-defined]
+        await registers.publish_all(government.platform)
+        database = CountingDatabase(government.platform.db.pool)
+        platform = replace(government.platform, db=database)
+        _, content = await reading.receipts(platform, government.aline, dossier.message_id)
+        assert content.count(b".tlog-proof") == 2 * (1 + 2 * len(recipients))
+        counted.append(database.queries)
+    assert counted[1] == counted[2] <= 8  # the first time the driver also asks about types
+
+
+async def test_receipts_are_zipped_outside_the_loop_and_two_at_a_time(
+    government: Government, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dossier = await sent(government)
+    loop_thread, running, most = threading.get_ident(), 0, 0
+
+    def slow(receipts: object) -> bytes:
+        nonlocal running, most
+        assert threading.get_ident() != loop_thread
+        running += 1
+        most = max(most, running)
+        time.sleep(0.05)
+        running -= 1
+        return b"zip"
+
+    monkeypatch.setattr(bundle, "write", slow)
+    wanted = [reading.receipts(government.platform, government.aline, dossier.message_id) for _ in range(6)]
+    assert await asyncio.gather(*wanted) == [("2026-D-000001", b"zip")] * 6
+    assert most == 2
 
 
 @pytest.mark.parametrize("leave_out", [0, 1, 2, 3])

@@ -260,10 +260,11 @@ async def test_an_institution_alone_on_its_server_is_not_held_up(government: Gov
 async def test_a_logged_entry_comes_with_a_proof_that_stands_alone(government: Government) -> None:
     sante, platform = government.institutions["sante"], government.platform
     entered = [await enter(government) for _ in range(5)]
-    assert await actions.logged(platform, sante, 3) is None
+    assert await actions.logged(platform, [(sante.id, 3)]) == {}
     await actions.publish(platform, sante)
-    proof = await actions.logged(platform, sante, 3)
-    assert proof is not None
+    proofs = await actions.logged(platform, [(sante.id, 3), (sante.id, 5), (sante.id + 1, 0)])
+    assert list(proofs) == [(sante.id, 3)]
+    proof = proofs[sante.id, 3]
     head, _, note = proof.partition("\n\n")
     version, index, *path = head.split("\n")
     assert (version, index) == ("c2sp.org/tlog-proof@v1", "index 3")
