@@ -6,11 +6,14 @@ import gzip
 import io
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from structlog.testing import capture_logs
+
+from .conftest import SHELF
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -341,3 +344,22 @@ async def test_health_and_readiness_are_told(client: Client) -> None:
     status, text, _ = await read(client, "/readyz")
     assert status == 200
     assert [check["ok"] for check in json.loads(text)["checks"]] == [True]
+
+
+@pytest.mark.parametrize(("items", "in_loop"), [(100, True), (30_000, False)])
+async def test_long_pages_are_compressed_beside_the_loop(
+    client: Client, monkeypatch: pytest.MonkeyPatch, items: int, in_loop: bool
+) -> None:
+    threads = []
+    compress = gzip.compress
+
+    def noted(content: bytes, *arguments: Any, **options: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return compress(content, *arguments, **options)
+
+    client.app[SHELF].extend(f"dossier {number}" for number in range(items))
+    monkeypatch.setattr("gzip.compress", noted)
+    async with client.get("/shelf", headers=HTML | {"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert f"dossier {items - 1}</li>" in await response.text()
+    assert [thread is threading.main_thread() for thread in threads] == [in_loop]
