@@ -178,26 +178,42 @@ async def show_people(request: http.Request) -> http.StreamResponse:
 
 
 async def add_person(request: http.Request) -> http.StreamResponse:
-    """`POST /administration/people`: a new person with a first password, shown this once."""
+    """`POST /administration/people`: a new person with a first password, shown in answer to this form alone.
+
+    A second click on its button shows the same again, since the first answer never reached the eyes.
+    """
     actor = await who_asks(request)
     form = await web.form(request)
     platform = request.app[PLATFORM]
     institution = await _institution(request, actor, form.get("institution"))
-    password = generate_password()
+    address = f"{form.get('local_part').strip()}@{institution.domain}"
+    password = _first_password(request, address)
     try:
         added = await people.add_person(
-            platform,
-            actor,
-            f"{form.get('local_part').strip()}@{institution.domain}",
-            form.get("name"),
-            password=password,
-            roles=_roles(form.getall("role")),
+            platform, actor, address, form.get("name"), password=password, roles=_roles(form.getall("role"))
         )
-    except (Invalid, Conflict, NotFound) as error:
+    except (Invalid, NotFound) as error:
         return await _people(request, actor, institution, form, error)
+    except Conflict as error:
+        if not await _was_added(request, actor, address, password):
+            return await _people(request, actor, institution, form, error)
+        added = await people.get_person(platform, address)
     return web.render(
         request, "administration/password.html", person=added, password=password, institution=institution, is_new=True
     )
+
+
+def _first_password(request: http.Request, address: str) -> str:
+    """The password that this form gives that person."""
+    return generate_password(web.once(request) + address.encode(errors="replace"))
+
+
+async def _was_added(request: http.Request, actor: Actor, address: str, password: str) -> bool:
+    """Whether this very form added the person a moment ago: nobody else can have that password."""
+    try:
+        return await people.is_password_of(request.app[PLATFORM], actor, address, password)
+    except (NotFound, Forbidden):  # the address of a post or a list
+        return False
 
 
 async def change_person(request: http.Request) -> http.StreamResponse:
@@ -206,7 +222,7 @@ async def change_person(request: http.Request) -> http.StreamResponse:
     form = await web.form(request)
     address, deed = form.get("address"), request.match_info["deed"]
     if deed == "password":
-        password = generate_password()
+        password = _first_password(request, address)
         await people.set_password(platform, actor, address, password)
         person = await people.get_person(platform, address)
         institution = await institutions.get_by_id(platform, person.institution_id)

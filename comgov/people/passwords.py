@@ -82,10 +82,17 @@ class Passwords:
         return hmac.digest(self._key, kept.encode() + b"\0" + _bytes(password), hashlib.sha256)
 
 
-def generate_password() -> str:
-    """A first password that one can read out and type: 10 syllables, 64 bits, such as `kolumebati-tarosuvide`."""
-    syllables = [secrets.choice("bcdfghjklmnprstvz") + secrets.choice("aeiou") for _ in range(10)]
+def generate_password(seed: bytes | None = None) -> str:
+    """A first password that one can read out and type: 10 syllables, 64 bits, such as `kolumebati-tarosuvide`.
+
+    seed: a secret of 16 bytes or more, which gives the same password each time; None for a password of its own.
+    """
+    stream = hashlib.shake_256(seed or secrets.token_bytes(32)).digest(80)
+    syllables = [_SYLLABLES[int.from_bytes(stream[at : at + 8]) % len(_SYLLABLES)] for at in range(0, 80, 8)]
     return f"{''.join(syllables[:5])}-{''.join(syllables[5:])}"
+
+
+_SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnprstvz" for vowel in "aeiou"]
 
 
 def _bytes(password: str) -> bytes:

@@ -5,7 +5,7 @@ from comgov.web.application import Site, application, prepare
 from comgov.web.config import Config
 from comgov.web.forms import FilesTooLarge, Form, Part, Upload, form, parts
 from comgov.web.frame import capacity
-from comgov.web.middleware import content_policy
+from comgov.web.middleware import content_policy, once
 from comgov.web.pages import Page, flash, gettext, instant, is_local, language, redirect, render, whole_moment
 from comgov.web.server import serve
 from comgov.web.transfer import Download, body, expect, is_start, send, stream, whole_body
@@ -54,6 +54,7 @@ __all__ = [
     "is_secure",
     "is_start",
     "language",
+    "once",
     "parts",
     "prepare",
     "public_url",

@@ -34,6 +34,11 @@ def is_token_of(token: str, cookie: str) -> bool:
     return hmac.compare_digest(_xor(raw[:_SIZE], raw[_SIZE:]), _mac(cookie))
 
 
+def once(token: str, cookie: str) -> bytes:
+    """A secret of the form that bears this token, 32 bytes: the same however often that very form is sent."""
+    return hmac.digest(cookie.encode(), b"comgov once " + token.encode(errors="replace"), hashlib.sha256)
+
+
 def is_from_elsewhere(fetch_site: str | None, origin: str | None, host: str) -> bool:
     """Whether a browser says that another site sent the request (W3C Fetch Metadata; RFC 6454 Origin).
 

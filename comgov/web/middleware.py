@@ -241,6 +241,18 @@ async def _refuse_forgery(request: web.Request) -> None:
     token = request.headers.get("X-CSRF-Token") or await forms.begin(request)
     if key is None or token is None or not csrf.is_token_of(token, key):
         raise Forbidden(_NOT_OURS, reason="no csrf token" if token is None else "csrf token of another session")
+    request[_ONCE] = csrf.once(token, key)
+
+
+def once(request: web.Request) -> bytes:
+    """A secret of the form that was sent, 32 bytes: a second click on its button gives the same, a new page another.
+
+    For what must come out the same twice and cannot be shown twice. Programs, which send no token, get a new one.
+    """
+    return request.get(_ONCE) or secrets.token_bytes(32)
+
+
+_ONCE: web.RequestKey[bytes] = web.RequestKey("secret of the form", bytes)
 
 
 _NOT_OURS = N_(

@@ -13,6 +13,7 @@ from comgov.people.actions.people import (
     disable_person,
     enable_person,
     get_person,
+    is_password_of,
     people,
     set_password,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "get_post",
     "hold_post",
     "import_people",
+    "is_password_of",
     "lists",
     "look_up",
     "people",

@@ -163,6 +163,16 @@ async def set_password(platform: Platform, actor: Actor, address: str, password:
         await journal.record(connection, actor, "set password of", "person", person.id, address=person.address)
 
 
+async def is_password_of(platform: Platform, actor: Actor, address: str, password: str) -> bool:
+    """Whether a person signs in with that password, for one who administers them. Raises Forbidden, NotFound."""
+    async with platform.db.transaction() as connection:
+        person = await _managed(connection, actor, address)
+        found = await sign_in_store.credentials(connection, person.address, platform.clock(), actor.ip)
+    passwords = passwords_of(platform)
+    async with passwords.turn:
+        return found is not None and await passwords.matches(found.password_hash, password)
+
+
 async def disable_person(platform: Platform, actor: Actor, address: str) -> Person:
     """Close an account: sessions end, no sign-in, no delivery; nothing is lost. Already closed is fine."""
     async with platform.db.transaction() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -215,6 +216,35 @@ async def test_people_are_filtered_in_the_address_and_paged(government: Governme
     assert seen == [f"p{number:03}" for number in range(120)]
     empty = (await browser.get("/administration/people?q=<script>")).text
     assert "<script>“" not in empty and "&lt;script&gt;" in empty
+
+
+_SHOWN = re.compile(r"<dd>([a-z]{10}-[a-z]{10})</dd>")
+
+
+@pytest.mark.parametrize("to", ["/administration/people", "/administration/people/password"])
+async def test_a_double_click_shows_the_one_password_that_works(government: Government, open_as, to: str) -> None:
+    browser = await open_as(JEAN)
+    page = "/administration/people"
+    fields = {"csrf": await browser.token(page), "name": "Aline", "local_part": "aline", "address": CLAIRE}
+    answers = await asyncio.gather(*(browser.send(to, fields) for _ in range(3)))
+    shown = {_SHOWN.search(answer.text)[1] for answer in answers}
+    assert len(shown) == 1
+    address = CLAIRE if to.endswith("password") else "aline@sante.gov.test"
+    assert await authenticate(government.platform, address, shown.pop(), ip="192.0.2.1")
+
+
+async def test_another_form_for_the_same_address_is_refused_and_shows_no_password(
+    government: Government, open_as
+) -> None:
+    browser = await open_as(JEAN)
+    page, fields = "/administration/people", {"name": "Aline", "local_part": "aline"}
+    first = await browser.fill(page, fields)
+    for local_part in ("aline", "secretariat"):
+        again = await browser.fill(page, fields | {"local_part": local_part})
+        assert again.status == 409
+        assert _SHOWN.search(again.text) is None
+    password = _SHOWN.search(first.text)[1]
+    assert await authenticate(government.platform, "aline@sante.gov.test", password, ip="192.0.2.1")
 
 
 async def test_metrics_are_for_the_networks_configured_and_platform_administrators(
