@@ -6,6 +6,7 @@ Both are written in one canonical form and read from strangers: bounded, every f
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from datetime import date
 from enum import StrEnum
@@ -30,8 +31,17 @@ _MOST_RECIPIENTS = 1000
 
 Line = Annotated[str, StringConstraints(max_length=400)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
+_MEDIA_TYPE = re.compile(r"{0}/{0}".format(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"))
+MediaType = Annotated[str, StringConstraints(pattern=f"^{_MEDIA_TYPE.pattern}$")]
+"""A type and a subtype (RFC 6838 §4.2), without parameters: a stranger's goes into a header of our answers."""
+
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Base64Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+
+def is_media_type(text: str) -> bool:
+    """Whether a bordereau may name it as the type of a piece."""
+    return _MEDIA_TYPE.fullmatch(text) is not None
 
 
 class Mention(StrEnum):
@@ -92,7 +102,7 @@ class ListedPiece(_Document, frozen=True):
     """A piece as the bordereau lists it."""
 
     name: Line
-    media_type: Line
+    media_type: MediaType
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Digest
 

@@ -141,6 +141,7 @@ async def send(request: web.Request, download: Download) -> web.StreamResponse:
         hdrs.ETAG: f'"{download.tag}"',
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.CACHE_CONTROL: "private, no-cache",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
         **download.headers,
     }
     known = request.if_none_match

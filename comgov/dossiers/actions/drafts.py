@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from comgov import journal
-from comgov.dossiers import store
+from comgov.dossiers import documents, store
 from comgov.dossiers.config import Config
 from comgov.dossiers.model import (
     Dossier,
@@ -17,6 +17,7 @@ from comgov.dossiers.model import (
     may_draft,
     may_edit,
     may_see,
+    may_see_arrival,
     piece_name,
     require,
 )
@@ -156,11 +157,11 @@ async def _recipient_ids(platform: Platform, actor: Actor, codes: Sequence[str])
 
 
 async def _check_reply(connection: Connection, actor: Actor, note: Note) -> None:
-    """A reply answers something that the institution did receive."""
+    """A reply answers something that the institution did receive and its author may know of."""
     if note.in_reply_to is None:
         return
     received = await store.delivery(connection, note.in_reply_to, actor.institution_id)
-    if received is None or not received.arrival:
+    if received is None or not may_see_arrival(actor, received) or not received.arrival:
         raise Invalid(N_("One can only answer a dossier that was registered on arrival."))
 
 
@@ -187,10 +188,7 @@ def _too_large(limit_bytes: int) -> TooLarge:
 
 
 def _media_type(text: str) -> str:
-    """What the sender believes, as far as it is plain text."""
+    """What the sender believes, if it is a type that a bordereau can name."""
     clean = text.partition(";")[0].strip().lower()
-    return (
-        clean
-        if clean.isascii() and clean.isprintable() and 0 < len(clean) <= _LONGEST_MEDIA_TYPE
-        else ("application/octet-stream")
-    )
+    is_one = len(clean) <= _LONGEST_MEDIA_TYPE and documents.is_media_type(clean)
+    return clean if is_one else "application/octet-stream"

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
@@ -153,9 +154,18 @@ async def test_pieces_that_the_bordereau_does_not_list_are_refused(government: G
     assert "bordereau lists" in await refused(government, content)
 
 
-async def test_a_dossier_of_another_server_is_accepted_once_and_goes_on(government: Government, db_url: str) -> None:
-    from uuid import uuid4
+@pytest.mark.parametrize(
+    "media_type", ["", "pdf", "text/html; charset=utf-8", "a/b\r\nX: y", "text/é", "a/" + "b" * 200]
+)
+async def test_a_piece_of_no_media_type_is_refused(government: Government, media_type: str) -> None:
+    dossier = await sent(government)
+    story = await reading.story(government.platform, government.aline, dossier.message_id)
+    pieces = tuple(piece.model_copy(update={"media_type": media_type}) for piece in story.bordereau.pieces)
+    content = await resealed(government, "sante", message=uuid4(), pieces=pieces)
+    assert await refused(government, content)
 
+
+async def test_a_dossier_of_another_server_is_accepted_once_and_goes_on(government: Government, db_url: str) -> None:
     content = await resealed(government, "sante", message=uuid4())
     outcomes = [(await present(government, content)).presentation.outcome for _ in range(3)]
     assert outcomes == [Outcome.ACCEPTED] * 3

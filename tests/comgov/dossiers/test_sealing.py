@@ -12,7 +12,7 @@ import pytest
 from comgov.actor import Role
 from comgov.dossiers.actions import arrivals, drafts, reading, sealing
 from comgov.dossiers.config import Config
-from comgov.dossiers.documents import Kind
+from comgov.dossiers.documents import Classification, Kind
 from comgov.dossiers.model import Filter, Note, State
 from comgov.errors import ComgovError, Conflict, Forbidden, Full, Invalid, NotFound, TooLarge, Unavailable
 from storage import StoreFullError
@@ -177,6 +177,38 @@ async def test_strangers_and_colleagues_do_not_touch_a_draft(government: Governm
 async def test_an_answer_needs_something_to_answer(government: Government) -> None:
     with pytest.raises(Invalid):
         await drafts.create(government.platform, government.claire, Note(designation="x", in_reply_to=uuid4()))
+
+
+async def test_one_answers_only_what_one_may_know_of(government: Government) -> None:
+    note = Note(designation="Secret", classification=Classification.CONFIDENTIAL)
+    dossier = await sent(government, note=note)
+    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    answer = Note(designation="Réponse", in_reply_to=dossier.message_id)
+    with pytest.raises(Invalid):
+        await drafts.create(government.platform, government.eric, answer)
+    draft = await drafts.create(government.platform, government.grace, answer)
+    assert draft.note.in_reply_to == dossier.message_id
+
+
+@pytest.mark.parametrize(
+    ("claimed", "kept"),
+    [
+        ("text/plain; charset=utf-8", "text/plain"),
+        ("Application/PDF", "application/pdf"),
+        ("pdf", "application/octet-stream"),
+        ("a/b c", "application/octet-stream"),
+        ("text/" + "x" * 200, "application/octet-stream"),
+        ("", "application/octet-stream"),
+    ],
+)
+async def test_a_piece_has_a_media_type_that_the_bordereau_can_name(
+    government: Government, claimed: str, kept: str
+) -> None:
+    dossier = await drafted(government)
+    piece = await drafts.add_piece(
+        government.platform, government.claire, dossier.message_id, "x", chunks(b"x"), claimed
+    )
+    assert piece.media_type == kept
 
 
 async def test_recipients_are_institutions_that_exist_and_others(government: Government) -> None:
