@@ -58,6 +58,9 @@ class Step:
 def tell(way: Way, gettext: Callable[[str], str], fail_after: timedelta) -> list[Step]:
     """The steps so far and the next one that is expected, by whom and before when."""
     told = [_past(evidence, gettext) for evidence in way.evidence]
+    if (warned := way.delivery.warned_at) is not None:
+        late = Step(title=gettext(N_("Late: the sender was warned")), state="danger", at=warned)
+        told.insert(sum(evidence.at <= warned for evidence in way.evidence), late)
     return [*told, *_next(way, gettext, fail_after)]
 
 

@@ -19,10 +19,12 @@ import structlog
 from comgov import authority, journal, registers
 from comgov.actor import Actor
 from comgov.dossiers import documents, examination, receipts, store
+from comgov.dossiers.actions import telling
 from comgov.dossiers.actions.drafts import blobs, found, stored
 from comgov.dossiers.config import Config
 from comgov.dossiers.documents import Kind
 from comgov.dossiers.model import ON_THE_WAY, Delivery, State, next_state
+from comgov.dossiers.notices import Notice
 from comgov.errors import ComgovError, Unavailable
 from comgov.institutions import actions as institutions
 from comgov.institutions.model import State as InstitutionState
@@ -69,7 +71,7 @@ async def _attend(platform: Platform, delivery: Delivery) -> None:
         await _give_up(platform, delivery)
         return
     if age >= limits.warn_after and delivery.warned_at is None:
-        await _warn(platform, delivery)
+        await _try(_warn(platform, delivery), delivery)
     await _drive(platform, delivery)
 
 
@@ -196,6 +198,8 @@ async def _consign(platform: Platform, delivery: Delivery, maker: receipts.Maker
 
 
 async def _warn(platform: Platform, delivery: Delivery) -> None:
+    """Tell the sender that its dossier is late. The mail first: what was told twice is told once."""
+    await telling.tell(platform, delivery, Notice.LATE)
     async with platform.db.transaction() as connection:
         await store.warn(connection, delivery, platform.clock())
         await journal.record(
@@ -219,6 +223,7 @@ async def _give_up(platform: Platform, delivery: Delivery) -> None:
         await journal.record(
             connection, RELAY, "give-up", "dossier", str(delivery.message_id), recipient=delivery.recipient_id
         )
+    await telling.tell(platform, delivery, Notice.FAILED)  # the evidence stands and is shown, whatever becomes of it
 
 
 async def step(

@@ -16,6 +16,7 @@ from comgov.people.actions.people import (
     is_password_of,
     people,
     set_password,
+    with_roles,
 )
 from comgov.people.actions.posts import (
     add_post,
@@ -79,4 +80,5 @@ __all__ = [
     "sign_in",
     "sign_out",
     "sweep",
+    "with_roles",
 ]

@@ -224,6 +224,12 @@ async def accounts(platform: Platform, ids: Collection[int]) -> dict[int, Accoun
         return await store.accounts_by_id(connection, ids)
 
 
+async def with_roles(platform: Platform, institution_id: int, roles: Collection[Role]) -> list[Account]:
+    """Who of an institution has one of these roles and an account in use; at most `MOST_ON_A_PAGE`."""
+    async with platform.db.connection() as connection:
+        return await store.with_roles(connection, institution_id, roles, MOST_ON_A_PAGE)
+
+
 async def add_first_administrator(
     platform: Platform, actor: Actor, address: str, name: str, password: str, *, institution: str
 ) -> Person:

@@ -241,6 +241,21 @@ async def accounts_by_id(connection: Connection, ids: Iterable[int]) -> dict[int
     return {row["id"]: account(row) for row in await connection.fetch(ACCOUNTS_BY_ID, list(ids))}
 
 
+WITH_ROLES = """
+SELECT account.id, account.kind, account.institution_id, account.address, account.name, account.quota_bytes,
+       account.disabled_at IS NOT NULL AS disabled
+FROM comgov.account JOIN comgov.person USING (id)
+WHERE account.institution_id = $1 AND account.disabled_at IS NULL AND person.roles && $2::text[]
+ORDER BY account.id LIMIT $3
+"""
+
+
+async def with_roles(connection: Connection, institution_id: int, roles: Iterable[Role], limit: int) -> list[Account]:
+    """The accounts in use of an institution's people who have one of these roles."""
+    wanted = [role.value for role in roles]
+    return [account(row) for row in await connection.fetch(WITH_ROLES, institution_id, wanted, limit)]
+
+
 PLATFORM_ADMINISTRATORS = """
 SELECT count(*) FROM comgov.account JOIN comgov.person USING (id)
 WHERE 'platform-administrator' = ANY (roles) AND disabled_at IS NULL AND id <> $1

@@ -6,23 +6,32 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comgov.actor import console
+from comgov.actor import Role, console
 from comgov.db import Database
+from comgov.dossiers import store, story
 from comgov.dossiers.actions import arrivals, drafts, reading, relay, sealing
 from comgov.dossiers.documents import Kind, read_evidence
 from comgov.dossiers.jobs import sweep
 from comgov.dossiers.model import Filter, State
 from comgov.institutions import actions as institutions
+from comgov.people import actions as people
+from mail.errors import SystemDown
+from mail.mailbox import SpecialUse
+from mail.relay import Relay
 from tests.comgov.dossiers.journey import chain, delivery, drafted, revoke_seal, sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from email.message import EmailMessage
 
+    from comgov.actor import Actor
     from comgov.db import Connection
+    from comgov.dossiers.model import Dossier
     from comgov.feature import Platform
     from tests.comgov.government import Government
 
@@ -148,6 +157,137 @@ async def test_what_is_late_is_warned_about_once_then_given_up_with_evidence(
     said = read_evidence(evidence[1].body)
     assert said.institution.code == "sante"
     assert said.recipient is not None and said.recipient.code == "finances"
+
+
+async def with_people(government: Government) -> tuple[Actor, Actor]:
+    """Véra, who prepares dossiers, and Rose, who keeps the register, as people of sante who read mail."""
+    found = []
+    for address, name, given in (("vera", "Véra Iradukunda", ()), ("rose", "Rose", (Role.REGISTRY_CLERK,))):
+        where = f"{address}@sante.gov.test"
+        await people.add_person(
+            government.platform, console("test"), where, name, roles=set(given), password="un cheval de trop"
+        )
+        found.append(await people.actor_of(government.platform, where))
+    return found[0], found[1]
+
+
+async def mails(government: Government, actor: Actor) -> list[EmailMessage]:
+    """What lies in somebody's inbox, the oldest first."""
+    mailboxes = government.platform.mailboxes
+    inbox = await mailboxes.standard(actor.person_id, SpecialUse.INBOX)
+    page = await mailboxes.page(inbox.id)
+    found = []
+    for message in reversed(page.messages):
+        raw = b"".join([chunk async for chunk in mailboxes.read(message)])
+        found.append(message_from_bytes(raw, policy=policy.default))
+    return found
+
+
+async def sent_by(government: Government, author: Actor) -> Dossier:
+    dossier = await drafted(government, actor=author)
+    return await sealing.seal(government.platform, government.aline, dossier.message_id, dossier.fingerprint)
+
+
+async def test_the_author_is_told_by_mail_once_when_late_and_once_when_given_up(
+    government: Government, clock: Any
+) -> None:
+    vera, rose = await with_people(government)
+    await institutions.suspend(government.platform, console("test"), "finances")
+    dossier = await sent_by(government, vera)
+    clock.advance(timedelta(hours=11, minutes=59))
+    await relay.resume(government.platform)
+    assert await mails(government, vera) == []
+    clock.advance(timedelta(minutes=1))
+    for _ in range(3):
+        await relay.resume(government.platform)
+        clock.advance(timedelta(minutes=1))
+    [late] = await mails(government, vera)
+    assert late["Subject"] == "2026/D/000001 : pas encore remis à Institution finances / not delivered yet"
+    assert late["Auto-Submitted"] == "auto-generated"
+    assert late["Return-Path"] in (None, "<>")
+    text = late.get_content()
+    assert "« Rapport annuel 2026 », scellé le 23 novembre 2026 10:00" in text
+    assert "Sans remise avant le 24 novembre 2026 10:00" in text
+    clock.advance(timedelta(hours=12))
+    for _ in range(2):
+        await relay.resume(government.platform)
+    [_, failed] = await mails(government, vera)
+    assert "non remis à Institution finances" in failed["Subject"]
+    assert (await delivery(government, dossier.message_id)).state is State.FAILED
+    assert await mails(government, rose) == []
+
+
+async def test_the_story_shows_that_the_sender_was_warned(government: Government, clock: Any) -> None:
+    await institutions.suspend(government.platform, console("test"), "finances")
+    dossier = await sent(government)
+    clock.advance(timedelta(hours=12))
+    await relay.resume(government.platform)
+    warned = clock()
+
+    async def told() -> list[tuple[str, object]]:
+        [way] = (await reading.story(government.platform, government.aline, dossier.message_id)).ways
+        return [(step.title, step.at) for step in story.tell(way, str, timedelta(hours=24))]
+
+    assert (await told())[1] == ("Late: the sender was warned", warned)
+    clock.advance(timedelta(hours=1))
+    await institutions.resume(government.platform, console("test"), "finances")
+    await relay.resume(government.platform)
+    assert [title for title, _ in await told()] == [
+        *("Sealed", "Late: the sender was warned", "Accepted by the recipient's server", "Received"),
+        "Expected: an arrival number",
+    ]
+
+
+async def test_when_the_author_has_left_the_register_is_told(government: Government, clock: Any) -> None:
+    vera, rose = await with_people(government)
+    await institutions.suspend(government.platform, console("test"), "finances")
+    await sent_by(government, vera)
+    await people.disable_person(government.platform, console("test"), vera.address)
+    clock.advance(timedelta(hours=12))
+    await relay.resume(government.platform)
+    assert len(await mails(government, rose)) == 1
+
+
+async def test_a_warning_that_cannot_be_mailed_is_tried_again_and_holds_nothing_up(
+    government: Government, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail is down, and the recipient back: the dossier goes on, and nobody is warned of what has arrived."""
+    vera, _ = await with_people(government)
+    await institutions.suspend(government.platform, console("test"), "finances")
+    dossier = await sent_by(government, vera)
+    clock.advance(timedelta(hours=12))
+
+    async def down(*_: object, **__: object) -> None:
+        raise SystemDown
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Relay, "accept", down)
+        await relay.resume(government.platform)
+        assert (await delivery(government, dossier.message_id)).warned_at is None
+        await institutions.resume(government.platform, console("test"), "finances")
+        await relay.resume(government.platform)
+    assert (await delivery(government, dossier.message_id)).state is State.RECEIVED
+    await relay.resume(government.platform)
+    assert await mails(government, vera) == []
+
+
+async def test_a_death_between_the_mail_and_its_mark_tells_once(
+    government: Government, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vera, _ = await with_people(government)
+    await institutions.suspend(government.platform, console("test"), "finances")
+    await sent_by(government, vera)
+    clock.advance(timedelta(hours=12))
+
+    async def dead(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "warn", dead)
+        with pytest.raises(Killed):
+            await relay.resume(government.platform)
+    await relay.resume(government.platform)
+    assert len(await mails(government, vera)) == 1
 
 
 async def test_a_container_spoilt_on_the_way_is_rejected_with_evidence(
