@@ -39,6 +39,7 @@ log = structlog.get_logger()
 _COMMAND_LIMIT_BYTES = 12_288  # RFC 4954 §4, for AUTH; far above what the others need
 _READER_LIMIT_BYTES = 64 * 1024
 _BLAMELESS = (MailboxFull, TooManyRecipients)  # what a well-meaning client may meet again and again in one message
+_GOODBYE_SECONDS = 10.0  # for a client to read what it was told last
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS"})  # a browser that was lured here
 
 
@@ -153,8 +154,11 @@ class Session(aiosmtpd.SMTP):
 
     def _say_goodbye(self, reply: str) -> None:
         if self.transport is not None:
+            assert isinstance(self.transport, asyncio.Transport)
             self._writer.write(f"{reply}\r\n".encode())
             self.transport.close()
+            if self.transport.get_write_buffer_size():  # a client that reads nothing would keep its place for ever
+                self.loop.call_later(_GOODBYE_SECONDS, self.abort)
 
     @property
     def is_encrypted(self) -> bool:

@@ -517,6 +517,22 @@ async def test_silence_ends_the_session(db: Database, clock: Clock, start: Start
         assert (await talk.reply()).startswith("421 4.4.2 ")
 
 
+async def test_a_client_that_reads_no_replies_is_dropped(
+    db: Database, clock: Clock, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mail.smtp.session._GOODBYE_SECONDS", 0.1)
+    limits = Config(command_timeout=timedelta(seconds=0.3), connection_limit_per_ip=1)
+    port = await start(at=make_post(db.pool, clock, limits))
+    async with connect(port) as deaf:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                while True:
+                    await deaf.send(b"HELP\r\n" * 10_000)
+        await asyncio.sleep(0.6)
+        async with connect(port) as next_one:
+            assert (await next_one.reply()).startswith("220 ")
+
+
 async def test_a_message_may_not_dribble_for_ever(db: Database, clock: Clock, start: Start) -> None:
     limits = Config(command_timeout=timedelta(seconds=0.2), data_timeout=timedelta(seconds=0.4))
     async with connect(await start(at=make_post(db.pool, clock, limits))) as talk:
