@@ -30,7 +30,9 @@ _BIN = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 _SYSTEM_USER = "comgov-postgres"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes (unix(7)); PostgreSQL adds ".s.PGSQL.5432"
 _START_PATIENCE = 60.0
+_RELAUNCH_PAUSE = 2.0  # seconds at least from one start to the next
 _OWNER_PATIENCE = 15.0  # seconds; workers of a killed node are given 10 to leave
+_SAID_LIMIT = 100_000  # characters of its log that are looked at when it does not start
 # What PostgreSQL says while a killed postmaster is not yet buried or its children are on their way out.
 _STILL_LEAVING = ("is still in use", 'lock file "postmaster.pid" already exists')
 _SETTINGS = {
@@ -41,6 +43,7 @@ _SETTINGS = {
     "max_wal_size": "512MB",
     "jit": "off",
     "log_min_messages": "warning",
+    "log_min_error_statement": "panic",  # whoever asked is told, and logs it; statements are long
     "logging_collector": "off",
 }
 
@@ -109,6 +112,8 @@ class EmbeddedPostgres:
         self.user = _system_user() if os.geteuid() == 0 else None
         self.sockets = self._socket_directory()
         self._process: subprocess.Popen[bytes] | None = None
+        self._launched_at = -_RELAUNCH_PAUSE
+        self._said_before = 0  # bytes of its log that earlier launches wrote
 
     @property
     def url(self) -> str:
@@ -126,8 +131,12 @@ class EmbeddedPostgres:
         self.wait()
 
     def revive(self) -> None:
-        """Start it again if it died; returns at once, workers wait for it by themselves."""
-        if self._pid() is None and (self._process is None or self._process.poll() is not None):
+        """Start it again if it died; returns at once, workers wait for it by themselves.
+
+        One that dies as it starts (no room on the disk) is started again after a pause.
+        """
+        is_dead = self._pid() is None and (self._process is None or self._process.poll() is not None)
+        if is_dead and time.monotonic() >= self._launched_at + _RELAUNCH_PAUSE:
             self._launch()
 
     def stop(self) -> None:
@@ -176,8 +185,10 @@ class EmbeddedPostgres:
         unfinished.rename(self.data)
 
     def _launch(self) -> None:
+        self._launched_at = time.monotonic()
         options = [f"--{name}={value}" for name, value in self.settings.items()]
         with (self.directory / "log").open("ab") as log:
+            self._said_before = log.tell()
             self._process = subprocess.Popen(
                 [_BIN / "postgres", "-D", str(self.data), "-k", str(self.sockets), *options],
                 user=self.user and self.user.pw_uid,
@@ -205,7 +216,12 @@ class EmbeddedPostgres:
         raise EmbeddedPostgresError(f"The embedded PostgreSQL in {self.directory} did not start: {self._log_tail()}")
 
     def _log_tail(self) -> str:
-        return " ".join((self.directory / "log").read_text(errors="replace").splitlines()[-3:])
+        """What PostgreSQL has said since it was launched: the last fatal line and what follows, or the end."""
+        with (self.directory / "log").open(errors="replace") as log:
+            log.seek(self._said_before)
+            lines = log.read(_SAID_LIMIT).splitlines()
+        fatal = [number for number, line in enumerate(lines) if "FATAL:" in line or "PANIC:" in line]
+        return " ".join(lines[fatal[-1] if fatal else -3 :][:3])
 
     def _postmaster(self) -> list[str]:
         try:

@@ -1,4 +1,4 @@
-"""Migrations go forward, once, and notice what was edited."""
+"""Migrations go forward, once, and notice what was edited; what the database says becomes our words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comgov.db import Database, MigrationError, Migrations, migrate
-from comgov.errors import Invalid
+from comgov.db import Database, DatabaseDown, DatabaseRefused, MigrationError, Migrations, migrate, once_reachable
+from comgov.errors import Full, Invalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,34 @@ async def test_a_migration_that_fails_leaves_nothing(db_url: str, db: Database, 
         await migrate(db_url, [package])
     async with db.connection() as connection:
         assert await connection.fetchval("SELECT to_regclass('comgov.half')") is None
+
+
+async def test_a_disk_without_room_is_told_as_such(db: Database) -> None:
+    with pytest.raises(Full):
+        async with db.connection() as connection:
+            await connection.execute("DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$")
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "postgresql://u@/nowhere?host={sockets}", "postgresql://nobody@/postgres?host={sockets}"]
+)
+async def test_a_database_that_says_no_is_not_taken_for_one_that_is_away(postgres_url: str, url: str) -> None:
+    _, _, sockets = postgres_url.partition("host=")
+    with pytest.raises(DatabaseRefused, match=r"correct database\.url"):
+        await migrate(url.format(sockets=sockets), [])
+
+
+async def test_work_is_begun_again_for_as_long_as_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comgov.db._FIRST_PAUSE", 0.0)
+    outcomes: list[object] = [DatabaseDown(OSError("away")), DatabaseDown(OSError("still")), "done"]
+
+    async def work() -> object:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert await once_reachable(work) == "done"
 
 
 async def test_a_text_with_nul_is_refused(db: Database) -> None:

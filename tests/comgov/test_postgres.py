@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,7 +67,8 @@ def test_a_second_owner_is_refused_in_a_sentence(directory: Path, monkeypatch: p
         pass
 
 
-async def test_a_server_that_died_is_started_again(directory: Path) -> None:
+async def test_a_server_that_died_is_started_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comgov.postgres._RELAUNCH_PAUSE", 0.0)
     with embedded_postgres_server(directory) as server:
         await _execute(server.url, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)")
         pid = int((directory / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
@@ -75,6 +77,29 @@ async def test_a_server_that_died_is_started_again(directory: Path) -> None:
         server.revive()
         server.wait()
         assert await _execute(server.url, "SELECT id FROM kept") == 7
+
+
+def test_a_server_that_cannot_start_says_why_in_a_line(directory: Path) -> None:
+    with embedded_postgres_server(directory):
+        pass
+    (directory / "data" / "postgresql.conf").write_text("nonsense = 1\n")
+    with (
+        pytest.raises(EmbeddedPostgresError, match=r'did not start: .*FATAL: .*"[^"]*postgresql.conf" contains errors'),
+        embedded_postgres_server(directory),
+    ):
+        pass
+
+
+def test_a_server_that_dies_as_it_starts_is_not_started_without_pause(directory: Path) -> None:
+    with embedded_postgres_server(directory) as server:
+        (directory / "data" / "postgresql.conf").write_text("nonsense = 1\n")
+        pid = int((directory / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            server.revive()
+        assert (directory / "log").read_text().count("contains errors") <= 1
 
 
 def test_a_start_that_was_cut_begins_again(directory: Path) -> None:
