@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -12,11 +14,13 @@ from urllib.parse import urlencode
 from aiohttp import hdrs
 from aiohttp import web as http
 from babel.dates import format_skeleton
+from pydantic import BaseModel
 
 from comgov import web
 from comgov.administration import actions, metrics
 from comgov.administration.config import Config
 from comgov.administration.model import (
+    Figures,
     Period,
     Report,
     month_before,
@@ -32,6 +36,7 @@ from comgov.institutions.model import (
     KIND_TITLES,
     Institution,
     Kind,
+    State,
     must_administer,
     must_administer_the_platform,
 )
@@ -93,11 +98,40 @@ async def download_usage(request: http.Request) -> http.StreamResponse:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class InstitutionUsage(Figures):
+    """The exact figures of one institution over the period, and what it fills now; sizes in bytes."""
+
+    institution: str
+    domain: str
+    state: State
+
+
+class UsageJson(BaseModel, frozen=True):
+    """Exact figures of a month, by institution. until: where it ends, excluded."""
+
+    since: datetime
+    until: datetime
+    institutions: list[InstitutionUsage]
+
+
+@web.describe(
+    returns=UsageJson,
+    refuses={403: "One does not administer it", 404: "There is no such institution"},
+    query={
+        "month": "such as 2026-11; this one by default",
+        "institution": "a code; all that one administers by default",
+    },
+)
 async def get_usage(request: http.Request) -> http.StreamResponse:
     """`GET /api/usage?month=2026-11&institution=sante`: the same figures for programs."""
     _, report = await _asked(request)
-    period = {"since": report.period.since.isoformat(), "until": report.period.until.isoformat()}
-    return http.json_response({**period, "institutions": [usage.as_row() for usage in report.usages]})
+    found = {
+        "since": report.period.since,
+        "until": report.period.until,
+        "institutions": [usage.as_row() for usage in report.usages],
+    }
+    return web.answer(UsageJson.model_validate(found))
 
 
 async def _asked(request: http.Request) -> tuple[Actor, Report]:

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import asdict
+from datetime import date
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aiohttp import hdrs
 from aiohttp import web as http
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from comgov import web
 from comgov.dossiers import web as pages
 from comgov.dossiers.actions import arrivals, drafts, presenting, reading, sealing
+from comgov.dossiers.answers import (
+    ArrivalJson,
+    ArrivalsJson,
+    ContainerJson,
+    DepartureJson,
+    DeparturesJson,
+    DraftJson,
+    DraftRowJson,
+    DraftsJson,
+    NumberJson,
+    PieceJson,
+    PresentedJson,
+    ReceiptJson,
+    ReceiptsJson,
+    ReceiptSummaryJson,
+    RegisterJson,
+    StoryJson,
+    WayJson,
+)
 from comgov.dossiers.documents import Classification, Mention, Priority
-from comgov.dossiers.model import Note, State, may_read_register, require
-from comgov.errors import Invalid, NotFound
+from comgov.dossiers.model import Note, Outcome, State, may_read_register, require
+from comgov.errors import NotFound
 from comgov.feature import PLATFORM
 from comgov.institutions import actions as institutions
-from comgov.language import N_
 from comgov.people.web import actor as acting
 from comgov.registers import actions as registers
+from comgov.signing.container import MIME_TYPE
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    from comgov.dossiers.model import Delivery, Dossier, Evidence
+    from comgov.dossiers.model import Dossier, Evidence
     from comgov.feature import Platform
 
 _BODY_LIMIT_BYTES = 256 * 1024
@@ -58,61 +74,95 @@ class SealBody(BaseModel, frozen=True, extra="forbid"):
     fingerprint: str = ""
 
 
-async def create(request: http.Request) -> http.Response:
+_DOSSIER = {"message": "the message id of the dossier"}
+_LISTED = {"q": "words of a title, a name or a number", "after": "`after` of the page before"}
+_UNKNOWN = {404: "There is no such dossier, or it is not for this person to know"}
+_OF_A_DRAFT = {**_UNKNOWN, 403: "One may not change it", 409: "It is sealed"}
+
+
+@web.describe(returns=DraftJson, status=201, refuses={404: "A recipient is not known"}, takes=DraftBody)
+async def create(request: http.Request) -> http.StreamResponse:
     """`POST /api/dossiers`: a draft."""
     actor = await acting(request)
-    body = await _body(request, DraftBody)
+    body = await web.json_body(request, DraftBody, _BODY_LIMIT_BYTES)
     dossier = await drafts.create(request.app[PLATFORM], actor, body.note, body.recipients)
-    return _json(await _dossier(request.app[PLATFORM], dossier), status=201)
+    return web.answer(await _draft(request.app[PLATFORM], dossier), status=201)
 
 
-async def change(request: http.Request) -> http.Response:
+@web.describe(returns=DraftJson, refuses=_OF_A_DRAFT, path=_DOSSIER, takes=DraftBody)
+async def change(request: http.Request) -> http.StreamResponse:
     """`PUT /api/dossiers/{message}`: a draft written anew."""
     actor = await acting(request)
-    body = await _body(request, DraftBody)
+    body = await web.json_body(request, DraftBody, _BODY_LIMIT_BYTES)
     dossier = await drafts.change(request.app[PLATFORM], actor, _message(request), body.note, body.recipients)
-    return _json(await _dossier(request.app[PLATFORM], dossier))
+    return web.answer(await _draft(request.app[PLATFORM], dossier))
 
 
-async def discard(request: http.Request) -> http.Response:
-    """`DELETE /api/dossiers/{message}`."""
+@web.describe(status=204, refuses=_OF_A_DRAFT, path=_DOSSIER)
+async def discard(request: http.Request) -> http.StreamResponse:
+    """`DELETE /api/dossiers/{message}`: away with a draft."""
     actor = await acting(request)
     await drafts.discard(request.app[PLATFORM], actor, _message(request))
     return http.Response(status=204)
 
 
-async def add_piece(request: http.Request) -> http.Response:
-    """`PUT /api/dossiers/{message}/pieces/{name}`: the body is the file, streamed."""
+@web.describe(
+    returns=PieceJson,
+    status=201,
+    refuses={
+        **_OF_A_DRAFT,
+        409: "It is sealed, or has a piece of that name",
+        413: "The piece, or all pieces together, exceed the limit",
+        507: "The disk is full; nothing was kept",
+    },
+    path={**_DOSSIER, "piece": "what the piece is to be called"},
+    takes="*/*",
+)
+async def add_piece(request: http.Request) -> http.StreamResponse:
+    """`PUT /api/dossiers/{message}/pieces/{piece}`: add a piece, the body, whose type the bordereau will tell."""
     actor = await acting(request)
     piece = await drafts.add_piece(
         request.app[PLATFORM],
         actor,
         _message(request),
-        request.match_info["name"],
+        request.match_info["piece"],
         web.body(request),
         request.headers.get(hdrs.CONTENT_TYPE, ""),
     )
-    return _json(piece, status=201)
+    return web.answer(PieceJson.model_validate(piece), status=201)
 
 
-async def remove_piece(request: http.Request) -> http.Response:
-    """`DELETE /api/dossiers/{message}/pieces/{piece}`."""
+@web.describe(status=204, refuses=_OF_A_DRAFT, path={**_DOSSIER, "piece": "`id` of the piece"})
+async def remove_piece(request: http.Request) -> http.StreamResponse:
+    """`DELETE /api/dossiers/{message}/pieces/{piece}`: take a piece out of a draft."""
     actor = await acting(request)
     await drafts.remove_piece(request.app[PLATFORM], actor, _message(request), int(request.match_info["piece"]))
     return http.Response(status=204)
 
 
-async def seal(request: http.Request) -> http.Response:
+@web.describe(
+    returns=StoryJson,
+    refuses={
+        **_UNKNOWN,
+        400: "A recipient or a piece is missing, or the draft is another than the one with that fingerprint",
+        403: "Only a signatory seals",
+        409: "It is sealed already",
+    },
+    path=_DOSSIER,
+    takes=SealBody,
+)
+async def seal(request: http.Request) -> http.StreamResponse:
     """`POST /api/dossiers/{message}/seal`: seal and send."""
     actor = await acting(request)
     platform, message = request.app[PLATFORM], _message(request)
-    body = await _body(request, SealBody)
+    body = await web.json_body(request, SealBody, _BODY_LIMIT_BYTES)
     fingerprint = body.fingerprint or (await reading.draft(platform, actor, message)).fingerprint
     await sealing.seal(platform, actor, message, fingerprint)
-    return _json(_story(await reading.story(platform, actor, message)))
+    return web.answer(_story(await reading.story(platform, actor, message)))
 
 
-async def show(request: http.Request) -> http.Response:
+@web.describe(returns=(DraftJson, StoryJson), refuses=_UNKNOWN, path=_DOSSIER)
+async def show(request: http.Request) -> http.StreamResponse:
     """`GET /api/dossiers/{message}`: a draft, or the story of a sealed dossier from one's own side."""
     actor = await acting(request)
     platform, message = request.app[PLATFORM], _message(request)
@@ -121,183 +171,157 @@ async def show(request: http.Request) -> http.Response:
     except NotFound:
         dossier = None
     if dossier is not None and dossier.state is State.DRAFT:
-        return _json(await _dossier(platform, dossier))
-    return _json(_story(await reading.story(platform, actor, message)))
+        return web.answer(await _draft(platform, dossier))
+    return web.answer(_story(await reading.story(platform, actor, message)))
 
 
-async def list_arrivals(request: http.Request) -> http.Response:
-    """`GET /api/dossiers/arrivals`: `state` (as the pages name it), `q`, `after`."""
+@web.describe(returns=ArrivalsJson, query={"state": f"one of {', '.join(filter(None, pages.FILTERS))}", **_LISTED})
+async def list_arrivals(request: http.Request) -> http.StreamResponse:
+    """`GET /api/dossiers/arrivals`: what came, the newest first."""
     actor = await acting(request)
     wanted = pages.parse_filter(request, pages.FILTERS.get(request.query.get("state", "")))
     page = await reading.list_arrivals(request.app[PLATFORM], actor, wanted)
-    return _json(_page(page, [_delivery(row) for row in page.rows], "received_at"))
+    rows = [ArrivalJson.model_validate(row) for row in page.rows]
+    return web.answer(ArrivalsJson(count=page.count, rows=rows, after=_after(page, "received_at")))
 
 
-async def list_departures(request: http.Request) -> http.Response:
-    """`GET /api/dossiers/departures`: `q`, `after`."""
+@web.describe(returns=DeparturesJson, query=_LISTED)
+async def list_departures(request: http.Request) -> http.StreamResponse:
+    """`GET /api/dossiers/departures`: what was sealed, the newest first."""
     actor = await acting(request)
     page = await reading.list_departures(request.app[PLATFORM], actor, pages.parse_filter(request))
-    return _json(_page(page, [_row(row) for row in page.rows], "sealed_at"))
+    rows = [DepartureJson.model_validate(row) for row in page.rows]
+    return web.answer(DeparturesJson(count=page.count, rows=rows, after=_after(page, "sealed_at")))
 
 
-async def list_drafts(request: http.Request) -> http.Response:
-    """`GET /api/dossiers/drafts`: `q`, `after`."""
+@web.describe(returns=DraftsJson, query=_LISTED)
+async def list_drafts(request: http.Request) -> http.StreamResponse:
+    """`GET /api/dossiers/drafts`: what is being prepared, what changed last first."""
     actor = await acting(request)
     page = await reading.list_drafts(request.app[PLATFORM], actor, pages.parse_filter(request))
-    return _json(_page(page, [_row(row) for row in page.rows], "changed_at"))
+    rows = [DraftRowJson.model_validate(row) for row in page.rows]
+    return web.answer(DraftsJson(count=page.count, rows=rows, after=_after(page, "changed_at")))
 
 
-async def register(request: http.Request) -> http.Response:
-    """`POST /api/dossiers/{message}/register`: the arrival number."""
+@web.describe(returns=ArrivalJson, refuses={**_UNKNOWN, 403: "Only a registry clerk does this"}, path=_DOSSIER)
+async def register(request: http.Request) -> http.StreamResponse:
+    """`POST /api/dossiers/{message}/register`: the arrival number, the same one however often it is asked for."""
     actor = await acting(request)
-    return _json(_delivery(await arrivals.register(request.app[PLATFORM], actor, _message(request))))
+    return web.answer(
+        ArrivalJson.model_validate(await arrivals.register(request.app[PLATFORM], actor, _message(request)))
+    )
 
 
-async def acknowledge(request: http.Request) -> http.Response:
-    """`POST /api/dossiers/{message}/acknowledge`."""
+@web.describe(
+    returns=ArrivalJson,
+    refuses={**_UNKNOWN, 403: "Only a registry clerk does this", 409: "It has no arrival number yet"},
+    path=_DOSSIER,
+)
+async def acknowledge(request: http.Request) -> http.StreamResponse:
+    """`POST /api/dossiers/{message}/acknowledge`: tell the sender that it is in hand."""
     actor = await acting(request)
-    return _json(_delivery(await arrivals.acknowledge(request.app[PLATFORM], actor, _message(request))))
+    return web.answer(
+        ArrivalJson.model_validate(await arrivals.acknowledge(request.app[PLATFORM], actor, _message(request)))
+    )
 
 
-async def present(request: http.Request) -> http.Response:
-    """`POST /api/containers`: the body is the file; `name` in the address. What was found, and the receipt."""
+@web.describe(
+    returns=PresentedJson,
+    also={422: "It is refused, with evidence, or nothing can be said of it yet"},
+    refuses={403: "Only a registry clerk does this", 413: "The container exceeds the limit"},
+    query={"name": "what the file is called"},
+    takes=MIME_TYPE.decode(),
+)
+async def present(request: http.Request) -> http.StreamResponse:
+    """`POST /api/containers`: a container that came by other means; the body is the file."""
     actor = await acting(request)
     name = request.query.get("name", "container.asice")
     presented = await presenting.present(request.app[PLATFORM], actor, name, web.body(request))
-    found = presented.presentation
-    status = 200 if found.outcome in ("accepted", "known") else 422
-    receipt = _evidence(presented.evidence) if presented.evidence else None
-    return _json({"report": f"/dossiers/reports/{found.id}", **asdict(found), "receipt": receipt}, status=status)
+    status = 200 if presented.presentation.outcome in (Outcome.ACCEPTED, Outcome.KNOWN) else 422
+    return web.answer(_presented(presented), status=status)
 
 
-async def receipts(request: http.Request) -> http.Response:
+@web.describe(returns=ReceiptsJson, refuses=_UNKNOWN, path=_DOSSIER)
+async def receipts(request: http.Request) -> http.StreamResponse:
     """`GET /api/dossiers/{message}/receipts`: every receipt, by recipient, whole."""
     actor = await acting(request)
     story = await reading.story(request.app[PLATFORM], actor, _message(request))
-    return _json({way.recipient.code: [_evidence(each) for each in way.evidence] for way in story.ways})
+    found = {way.recipient.code: [_receipt(each) for each in way.evidence] for way in story.ways}
+    return web.answer(ReceiptsJson(found))
 
 
-async def show_register(request: http.Request) -> http.Response:
-    """`GET /api/register`: `direction` (D or A), `year`, `before`."""
+@web.describe(
+    returns=RegisterJson,
+    refuses={403: "The register is for those who keep it, sign, audit or administer"},
+    query={
+        "direction": "`D` for departures, the default, or `A` for arrivals",
+        "year": "this one by default",
+        "before": "only numbers below this one",
+    },
+)
+async def show_register(request: http.Request) -> http.StreamResponse:
+    """`GET /api/register`: the numbered lines of a year, and the newest checkpoint."""
     actor = await acting(request)
     require(may_read_register(actor, actor.institution_id), pages.NOT_YOUR_REGISTER)
     platform = request.app[PLATFORM]
     rows, count = await reading.register_page(platform, actor, pages.parse_numbers(request, platform))
     signed = await registers.newest_checkpoint(platform, actor.institution_id)
-    found = [{**asdict(row), "number": str(row.number)} for row in rows]
-    return _json({"count": count, "rows": found, "checkpoint": signed.note if signed else None})
+    found = [NumberJson.model_validate(row) for row in rows]
+    return web.answer(RegisterJson(count=count, rows=found, checkpoint=signed.note if signed else None))
 
 
 def _message(request: http.Request) -> UUID:
     return pages.message_id(request.match_info["message"])
 
 
-B = TypeVar("B", bound=BaseModel)
-
-
-async def _body(request: http.Request, kind: type[B]) -> B:
-    content = await web.whole_body(request, _BODY_LIMIT_BYTES)
-    try:
-        return kind.model_validate_json(content or b"{}")
-    except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        raise Invalid(
-            N_("The request is not as expected: {where}: {why}."),
-            where=".".join(map(str, detail["loc"])) or "body",
-            why=detail["msg"],
-        ) from error
-
-
-async def _dossier(platform: Platform, dossier: Dossier) -> dict[str, Any]:
+async def _draft(platform: Platform, dossier: Dossier) -> DraftJson:
     recipients = [await institutions.get_by_id(platform, each) for each in dossier.recipient_ids]
-    return {
-        "message": dossier.message_id,
-        "state": dossier.state,
-        "number": dossier.number,
+    return DraftJson(
+        message=dossier.message_id,
+        state=dossier.state,
+        number=dossier.number,
         **asdict(dossier.note),
-        "recipients": [each.code for each in recipients],
-        "pieces": dossier.pieces,
-        "fingerprint": dossier.fingerprint,
-    }
+        recipients=[each.code for each in recipients],
+        pieces=[PieceJson.model_validate(each) for each in dossier.pieces],
+        fingerprint=dossier.fingerprint,
+    )
 
 
-def _story(story: reading.Story) -> dict[str, Any]:
-    return {
-        "message": story.message_id,
-        "number": story.bordereau.number,
-        "manifest": story.manifest,
-        "container": {"sha256": story.container, "size_bytes": story.container_bytes},
-        "bordereau": story.bordereau.model_dump(mode="json"),
-        "recipients": [
-            {
-                "institution": way.recipient.code,
-                "state": way.delivery.state,
-                "arrival": way.delivery.arrival,
-                "receipts": [_summary(each) for each in way.evidence],
-            }
+def _story(story: reading.Story) -> StoryJson:
+    return StoryJson(
+        message=story.message_id,
+        number=story.bordereau.number,
+        manifest=story.manifest.hex(),
+        container=ContainerJson(sha256=story.container.hex(), size_bytes=story.container_bytes),
+        bordereau=story.bordereau,
+        recipients=[
+            WayJson(
+                institution=way.recipient.code,
+                state=way.delivery.state,
+                arrival=way.delivery.arrival,
+                receipts=[ReceiptSummaryJson.model_validate(each) for each in way.evidence],
+            )
             for way in story.ways
         ],
-    }
+    )
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "message": delivery.message_id,
-        "sender": delivery.sender.code,
-        "number": delivery.number,
-        "arrival": delivery.arrival,
-        "state": delivery.state,
-        "designation": delivery.designation,
-        "classification": delivery.classification,
-        "priority": delivery.priority,
-        "deadline": delivery.deadline,
-        "sealed_at": delivery.sealed_at,
-        "received_at": delivery.received_at,
-        "manifest": delivery.manifest,
-    }
+def _receipt(evidence: Evidence) -> ReceiptJson:
+    summary = ReceiptSummaryJson.model_validate(evidence)
+    body, signature = evidence.body.decode(), evidence.signature.hex()
+    return ReceiptJson(**summary.model_dump(), body=body, signature=signature)
 
 
-def _row(row: DataclassInstance) -> dict[str, Any]:
-    """A row of a list, its dossier under the name that every other answer gives it."""
-    fields = asdict(row)
-    return {"message": fields.pop("message_id"), **fields}
+def _presented(presented: presenting.Presented) -> PresentedJson:
+    found = presented.presentation
+    receipt = _receipt(presented.evidence) if presented.evidence else None
+    return PresentedJson(page=f"/dossiers/reports/{found.id}", **asdict(found), receipt=receipt)
 
 
-def _summary(evidence: Evidence) -> dict[str, Any]:
-    return {"kind": evidence.kind, "digest": evidence.digest, "index": evidence.index, "at": evidence.at}
-
-
-def _evidence(evidence: Evidence) -> dict[str, Any]:
-    """A receipt whole: `body` is the very text that was signed, `signature` its CAdES in hexadecimal."""
-    return {**_summary(evidence), "body": evidence.body.decode(), "signature": evidence.signature}
-
-
-def _page(page: reading.Page[Any], rows: list[Any], at: str) -> dict[str, Any]:
+def _after(page: reading.Page[Any], at: str) -> str | None:
+    """Where the next page begins."""
     last = page.rows[-1] if page.has_more else None
-    after = pages.cursor(getattr(last, at), last.message_id) if last is not None else None
-    return {"count": page.count, "rows": rows, "after": after}
-
-
-def _json(value: object, *, status: int = 200) -> http.Response:
-    return http.json_response(value, status=status, dumps=_dumps)
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> object:
-    match value:
-        case bytes():
-            return value.hex()
-        case UUID():
-            return str(value)
-        case datetime() | date():
-            return value.isoformat()
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return asdict(value)
-        case _:
-            raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return pages.cursor(getattr(last, at), last.message_id) if last is not None else None
 
 
 _MESSAGE = f"/api/dossiers/{pages.MESSAGE}"
@@ -310,7 +334,7 @@ routes = [
     http.get(_MESSAGE, show),
     http.put(_MESSAGE, change),
     http.delete(_MESSAGE, discard),
-    http.put(f"{_MESSAGE}/pieces/{{name}}", add_piece, expect_handler=web.expect),
+    http.put(f"{_MESSAGE}/pieces/{{piece}}", add_piece, expect_handler=web.expect),
     http.delete(_MESSAGE + r"/pieces/{piece:\d{1,18}}", remove_piece),
     http.post(f"{_MESSAGE}/seal", seal),
     http.post(f"{_MESSAGE}/register", register),

@@ -33,6 +33,7 @@ from comgov.language import N_
 from comgov.people.web import actor as acting
 from comgov.registers import actions as registers
 from comgov.registers.model import Direction, NumberFilter
+from comgov.signing.container import MIME_TYPE
 from comgov.web.representation import content_disposition
 
 if TYPE_CHECKING:
@@ -245,13 +246,20 @@ async def acknowledge(request: http.Request) -> http.StreamResponse:
     return web.redirect(f"/dossiers/{_message(request)}")
 
 
+@web.describe(
+    content_type=MIME_TYPE.decode(),
+    also=web.DOWNLOAD,
+    refuses={403: "A clerk or a signatory opens it first", 404: "There is no such dossier", 503: "It cannot be read"},
+    path={"message": "the message id of the dossier"},
+    headers={"Range": "one range of bytes", "If-Range": "an ETag", "If-None-Match": "ETags"},
+)
 async def container(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/{message}/container`: the sealed file, whole or a range of it."""
     actor = await acting(request)
     story = await _content(request, actor)
     name = f"{story.bordereau.number.replace('/', '-')}.asice"
     chunks = (0, story.container_bytes)
-    return await send_blob(request, story.container, chunks, name, "application/vnd.etsi.asic-e+zip")
+    return await send_blob(request, story.container, chunks, name, MIME_TYPE.decode())
 
 
 async def piece(request: http.Request) -> http.StreamResponse:
@@ -282,6 +290,11 @@ async def draft_piece(request: http.Request) -> http.StreamResponse:
     raise NotFound(N_("There is no such piece."))
 
 
+@web.describe(
+    content_type="application/zip",
+    refuses={404: "There is no such dossier"},
+    path={"message": "the message id of the dossier"},
+)
 async def receipts(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/{message}/receipts.zip`: every receipt with its proofs, for `comgov dossier verify`."""
     actor = await acting(request)
@@ -305,15 +318,25 @@ async def show_receipt(request: http.Request) -> http.StreamResponse:
     )
 
 
+@web.describe(
+    content_type="application/json",
+    refuses={404: "There is no such receipt"},
+    path={"digest": "SHA-256 of what was signed, in hexadecimal"},
+)
 async def receipt_body(request: http.Request) -> http.StreamResponse:
-    """`GET /dossiers/receipts/{digest}.json`."""
+    """`GET /dossiers/receipts/{digest}.json`: the very text of a receipt that was signed."""
     actor = await acting(request)
     evidence = await reading.receipt(request.app[PLATFORM], actor, digest(request))
     return attachment(evidence.body, f"{evidence.kind}.json", "application/json")
 
 
+@web.describe(
+    content_type="application/pkcs7-signature",
+    refuses={404: "There is no such receipt"},
+    path={"digest": "SHA-256 of what was signed, in hexadecimal"},
+)
 async def receipt_signature(request: http.Request) -> http.StreamResponse:
-    """`GET /dossiers/receipts/{digest}.p7s`."""
+    """`GET /dossiers/receipts/{digest}.p7s`: the CAdES signature of a receipt, DER."""
     actor = await acting(request)
     evidence = await reading.receipt(request.app[PLATFORM], actor, digest(request))
     return attachment(evidence.signature, f"{evidence.kind}.p7s", "application/pkcs7-signature")
@@ -345,6 +368,10 @@ async def show_register(request: http.Request) -> http.StreamResponse:
     )
 
 
+@web.describe(
+    content_type="application/jsonl",
+    refuses={403: "The register is for those who keep it, sign, audit or administer"},
+)
 async def export_register(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/register/export`: the whole register, for `comgov register verify`."""
     actor = await acting(request)

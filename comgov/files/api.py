@@ -11,14 +11,14 @@ The person signs in by HTTP Basic. Answers are JSON; an error is `{"error": sent
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote
 
 from aiohttp import hdrs
 from aiohttp import web as http
+from pydantic import BaseModel, Field
 
 from comgov import web
 from comgov.errors import Invalid
@@ -38,7 +38,88 @@ if TYPE_CHECKING:
 
 _JSON_LIMIT_BYTES = 16_384
 
+_Positive = Annotated[int, Field(strict=True, gt=0, lt=10**6)]
 
+
+class FolderJson(BaseModel, frozen=True):
+    """A folder."""
+
+    id: int
+    kind: Literal["folder"] = "folder"
+    name: str
+    changed_at: datetime
+
+
+class FileJson(BaseModel, frozen=True):
+    """A file. size: in bytes. sha256: in hexadecimal, as in its ETag."""
+
+    id: int
+    kind: Literal["file"] = "file"
+    name: str
+    changed_at: datetime
+    size: int
+    sha256: str
+    version: int
+
+
+class ListJson(BaseModel, frozen=True):
+    """What lies in a folder. total: how many there are, exactly. next: `after` of the next page, null on the last."""
+
+    path: str
+    entries: list[FileJson | FolderJson]
+    total: int
+    next: str | None
+
+
+class LinkBody(BaseModel, frozen=True, extra="forbid"):
+    """A link to make. path: of a file, its space first, such as `me/Rapports/bilan.pdf`."""
+
+    path: str = ""
+    days: _Positive | None = None
+    password: str | None = None
+    institution_only: Annotated[bool, Field(strict=True)] = False
+    downloads_max: _Positive | None = None
+
+
+class LinkJson(BaseModel, frozen=True):
+    """A link. url: its page. download: the file itself, null when a password or a count stands before it."""
+
+    id: int
+    url: str
+    download: str | None
+    name: str
+    size: int
+    expires_at: datetime
+    has_password: bool
+    institution_only: bool
+    downloads_max: int | None
+
+
+_WHERE = {
+    "space": "`me`, the code of an institution, or the number of a space",
+    "path": "of the file or folder within its space, slashes included; empty for the space itself",
+}
+
+
+@web.describe(
+    returns=(FileJson, FolderJson),
+    status=HTTPStatus.CREATED,
+    also={200: "The file was there: this is another version of it, or these bytes are those it shows already"},
+    refuses={
+        404: "There is no such space or folder",
+        409: "A folder has that name",
+        412: "The file is not what If-Match or If-None-Match supposes",
+        413: "The file exceeds the limit of one file",
+        507: "A quota or the disk is full; nothing was kept",
+    },
+    path=_WHERE | {"path": f"{_WHERE['path']}; with a slash at its end, a folder to make"},
+    headers={
+        "If-None-Match": "`*`: only if there is no such file yet",
+        "If-Match": "the ETag of the version that this one replaces",
+        "Repr-Digest": "`sha-256=:…:` (RFC 9530): bytes that do not match are refused",
+    },
+    takes="*/*",
+)
 async def put(request: http.Request) -> http.StreamResponse:
     """Take a file, or make a folder."""
     actor, door, path = await _target(request)
@@ -57,18 +138,20 @@ async def put(request: http.Request) -> http.StreamResponse:
         declared_bytes=request.content_length,
         expected=_expected(request),
     )
+    digest = done.node.sha256 or b""
     location = f"/api/files/{request.match_info['space']}/{quote(parent + slash + done.node.name)}"
-    return _answer(
+    return web.answer(
         _told(done.node),
-        HTTPStatus.CREATED if done.is_new else HTTPStatus.OK,
-        {hdrs.ETAG: f'"{(done.node.sha256 or b"").hex()}"', hdrs.LOCATION: location},
+        status=HTTPStatus.CREATED if done.is_new else HTTPStatus.OK,
+        headers={hdrs.ETAG: f'"{digest.hex()}"', hdrs.LOCATION: location},
     )
 
 
 async def _make_folder(request: http.Request, actor: Actor, door: Door, parent: str, name: str) -> http.StreamResponse:
     platform = request.app[PLATFORM]
     folder = await tree.follow(platform, actor, door.space, parent)
-    return _answer(_told(await tree.make_folder(platform, actor, folder.node.id, name)), HTTPStatus.CREATED)
+    made = await tree.make_folder(platform, actor, folder.node.id, name)
+    return web.answer(_told(made), status=HTTPStatus.CREATED)
 
 
 def _expected(request: http.Request) -> Expected:
@@ -95,6 +178,21 @@ def _digests(request: http.Request) -> frozenset[bytes]:
     return frozenset(digests)
 
 
+@web.describe(
+    returns=(ListJson, FileJson),
+    content_type="*/*",
+    also=web.DOWNLOAD,
+    refuses={404: "There is no such file, folder or space", 503: "The bytes cannot be read for now"},
+    path=_WHERE,
+    query={
+        "list": "tell about a file instead of sending it",
+        "sort": "of a folder: `name`, `changed` or `size`; with `-` in front from the end",
+        "q": "of a folder: only names with these letters",
+        "after": "of a folder: `next` of the page before",
+        "limit": "of a folder: entries of one page, 1 to 1000",
+    },
+    headers={"Range": "one range of bytes", "If-Range": "an ETag", "If-None-Match": "ETags", "If-Match": "ETags"},
+)
 async def get(request: http.Request) -> http.StreamResponse:
     """Send a file, or tell what lies in a folder."""
     actor, door, path = await _target(request)
@@ -103,7 +201,7 @@ async def get(request: http.Request) -> http.StreamResponse:
     if not place.node.is_file:
         return await _list(request, actor, place)
     if "list" in request.query:
-        return _answer(_told(place.node))
+        return web.answer(_told(place.node))
     return await transfer.send(request, versions.content_of(place.node))
 
 
@@ -111,9 +209,10 @@ async def _list(request: http.Request, actor: Actor, place: Place) -> http.Strea
     _, rows = await tree.list_folder(request.app[PLATFORM], actor, place.node.id, listing(request.query))
     entries = [_told(node) for node in rows.nodes]
     following = encode_key(rows.next) if rows.next else None
-    return _answer({"path": place.path, "entries": entries, "total": rows.total, "next": following})
+    return web.answer(ListJson(path=place.path, entries=entries, total=rows.total, next=following))
 
 
+@web.describe(status=HTTPStatus.NO_CONTENT, refuses={404: "There is no such file or folder"}, path=_WHERE)
 async def delete(request: http.Request) -> http.StreamResponse:
     """Throw a file or folder into the trash."""
     actor, door, path = await _target(request)
@@ -123,29 +222,39 @@ async def delete(request: http.Request) -> http.StreamResponse:
     return http.Response(status=HTTPStatus.NO_CONTENT)
 
 
+@web.describe(
+    returns=LinkJson,
+    status=HTTPStatus.CREATED,
+    refuses={403: "One may not share it", 404: "There is no such file"},
+    takes=LinkBody,
+)
 async def create_link(request: http.Request) -> http.StreamResponse:
-    """Make a link from JSON: `path` (`me/a.pdf`); optional `days`, `password`, `institution_only`, `downloads_max`."""
+    """Make a link to a file."""
     actor = await people.actor(request)
-    wish = await _json(request)
-    name, _, path = str(wish.get("path", "")).partition("/")
+    wish = await web.json_body(request, LinkBody, _JSON_LIMIT_BYTES)
+    name, _, path = wish.path.partition("/")
     platform = request.app[PLATFORM]
     door = await spaces.named(platform, actor, name)
     place = await tree.follow(platform, actor, door.space, path)
-    days, downloads_max = _number(wish, "days"), _number(wish, "downloads_max")
     link = await links.create(
         platform,
         actor,
         place.node.id,
-        lifetime=None if days is None else timedelta(days=days),
-        password=str(wish.get("password") or ""),
-        institution_only=wish.get("institution_only") is True,
-        downloads_max=downloads_max,
+        lifetime=None if wish.days is None else timedelta(days=wish.days),
+        password=wish.password or "",
+        institution_only=wish.institution_only,
+        downloads_max=wish.downloads_max,
     )
-    return _answer(_link(request, link), HTTPStatus.CREATED)
+    return web.answer(_link(request, link), status=HTTPStatus.CREATED)
 
 
+@web.describe(
+    status=HTTPStatus.NO_CONTENT,
+    refuses={403: "Only its maker or a manager of the space may", 404: "There is no such link"},
+    path={"link_id": "`id` of the link"},
+)
 async def revoke_link(request: http.Request) -> http.StreamResponse:
-    """Close a link."""
+    """Close a link; closed already is fine."""
     actor = await people.actor(request)
     await links.revoke(request.app[PLATFORM], actor, int(request.match_info["link_id"]))
     return http.Response(status=HTTPStatus.NO_CONTENT)
@@ -158,59 +267,32 @@ async def _target(request: http.Request) -> tuple[Actor, Door, str]:
     return actor, door, request.match_info["path"]
 
 
-async def _json(request: http.Request) -> dict[str, Any]:
-    content = await web.whole_body(request, _JSON_LIMIT_BYTES)
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(N_("This request is no JSON object.")) from error
-    if not isinstance(found, dict):
-        raise Invalid(N_("This request is no JSON object."))
-    return found
+def _told(node: Node) -> FileJson | FolderJson:
+    if node.sha256 is None:
+        return FolderJson(id=node.id, name=node.name, changed_at=node.changed_at)
+    return FileJson(
+        id=node.id,
+        name=node.name,
+        changed_at=node.changed_at,
+        size=node.size_bytes,
+        sha256=node.sha256.hex(),
+        version=node.version,
+    )
 
 
-def _number(wish: dict[str, Any], name: str) -> int | None:
-    value = wish.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10**6:
-        raise Invalid(N_("“{name}” must be a whole number above 0."), name=name)
-    return value
-
-
-def _told(node: Node) -> dict[str, object]:
-    """A file or folder as JSON. Sizes in bytes, instants in ISO 8601."""
-    told: dict[str, object] = {
-        "id": node.id,
-        "kind": "file" if node.is_file else "folder",
-        "name": node.name,
-        "changed_at": node.changed_at.isoformat(),
-    }
-    if node.sha256 is not None:
-        told |= {"size": node.size_bytes, "sha256": node.sha256.hex(), "version": node.version}
-    return told
-
-
-def _link(request: http.Request, link: Link) -> dict[str, object]:
+def _link(request: http.Request, link: Link) -> LinkJson:
     address = link_address(request, link)
-    return {
-        "id": link.id,
-        "url": address,
-        "download": None if link.is_counted else f"{address}/file",
-        "name": link.name,
-        "size": link.size_bytes,
-        "expires_at": link.expires_at.isoformat(),
-        "has_password": link.has_password,
-        "institution_only": link.institution_only,
-        "downloads_max": link.downloads_max,
-    }
-
-
-def _answer(
-    told: dict[str, object], status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> http.Response:
-    text = json.dumps(told, ensure_ascii=False) + "\n"
-    return http.Response(status=status, text=text, content_type="application/json", headers=headers)
+    return LinkJson(
+        id=link.id,
+        url=address,
+        download=None if link.is_counted else f"{address}/file",
+        name=link.name,
+        size=link.size_bytes,
+        expires_at=link.expires_at,
+        has_password=link.has_password,
+        institution_only=link.institution_only,
+        downloads_max=link.downloads_max,
+    )
 
 
 _PATH = r"/api/files/{space:[^/]{1,64}}/{path:.*}"

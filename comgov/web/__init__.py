@@ -1,6 +1,6 @@
 """The web kernel: what every feature's pages stand on. See README.md."""
 
-from comgov.web.api import answer, describe
+from comgov.web.api import DOWNLOAD, answer, describe
 from comgov.web.application import Site, application, prepare
 from comgov.web.config import Config
 from comgov.web.forms import FilesTooLarge, Form, Part, Upload, form, parts
@@ -8,7 +8,7 @@ from comgov.web.frame import capacity
 from comgov.web.middleware import content_policy, once
 from comgov.web.pages import Page, flash, gettext, instant, is_local, language, redirect, render, whole_moment
 from comgov.web.server import serve
-from comgov.web.transfer import Download, body, expect, is_start, send, stream, whole_body
+from comgov.web.transfer import Download, body, expect, is_start, json_body, send, stream, whole_body
 from comgov.web.visitor import (
     Capacity,
     Visitor,
@@ -24,6 +24,7 @@ from comgov.web.visitor import (
 )
 
 __all__ = [
+    "DOWNLOAD",
     "Capacity",
     "Config",
     "Download",
@@ -53,6 +54,7 @@ __all__ = [
     "is_local",
     "is_secure",
     "is_start",
+    "json_body",
     "language",
     "once",
     "parts",

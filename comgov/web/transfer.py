@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 from aiohttp import ClientPayloadError, hdrs, web
+from pydantic import BaseModel, ValidationError
 
 from comgov.errors import Invalid, PreconditionFailed, TooLarge, Unavailable
 from comgov.feature import PLATFORM
@@ -33,6 +34,8 @@ _CHUNKS_AHEAD = 2  # read before an answer begins: a mail's header lies in one p
 _CONTINUE = "100-continue"
 _CUT = N_("What you sent did not arrive whole. Nothing of it was kept; please send it again.")
 _MISSING = N_("This content cannot be read for now. Try again in a minute; if it stays so, tell your administrator.")
+
+B = TypeVar("B", bound=BaseModel)
 
 Read: TypeAlias = Callable[[int, int], AsyncGenerator[bytes, None]]
 """Gives the bytes from a position up to another; raises Unavailable at its first step when they cannot be read."""
@@ -95,6 +98,20 @@ async def whole_body(request: web.Request, limit_bytes: int) -> bytes:
             if len(content) > limit_bytes:
                 raise too_long(limit_bytes)
     return bytes(content)
+
+
+async def json_body(request: web.Request, kind: type[B], limit_bytes: int) -> B:
+    """A body of JSON as that model; no body is an empty object. Raises Invalid with what is wrong, TooLarge."""
+    content = await whole_body(request, limit_bytes)
+    try:
+        return kind.model_validate_json(content or b"{}")
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        raise Invalid(
+            N_("The request is not as expected: {where}: {why}."),
+            where=".".join(map(str, detail["loc"])) or "body",
+            why=detail["msg"],
+        ) from error
 
 
 def too_long(limit_bytes: int) -> TooLarge:

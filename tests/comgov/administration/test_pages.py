@@ -102,7 +102,7 @@ async def test_programs_ask_the_api(government: Government, open_browser) -> Non
     header = encode_basic_auth(ADMIN, PASSWORD)
     answer = await browser.get("/api/usage?institution=sante", Authorization=header)
     found = json.loads(answer.text)
-    assert found["since"] == "2026-11-01T00:00:00+00:00"
+    assert found["since"] == "2026-11-01T00:00:00Z"
     assert [(row["institution"], row["people"]) for row in found["institutions"]] == [("sante", 2)]
 
 

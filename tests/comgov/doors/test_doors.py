@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import FormData
 from aiohttp import web as http
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from comgov.actor import Actor, Role, console
 from comgov.dossiers.actions import reading as dossiers
@@ -56,11 +58,15 @@ PUBLIC = {
 """What needs no sign-in, and why."""
 
 OWN = {
-    "/", "/account", "/account/language", "/account/password", "/dossiers", "/dossiers/departures", "/dossiers/drafts",
+    "/", "/account", "/account/language", "/account/password", "/directory",
+    "/dossiers", "/dossiers/departures", "/dossiers/drafts",
     "/dossiers/new", "/files", "/files/links", "/mail", "/mail/drafts", "/mail/write", "/api/dossiers",
     "/api/dossiers/arrivals", "/api/dossiers/departures", "/api/dossiers/drafts", "/api/mail/mailboxes",
 }  # fmt: skip
 """What every civil servant may open: their own things, and those of their institution that are for all."""
+
+COMMON = {"GET /directory/{code}": "who works where is for everyone signed in to know"}
+"""What everyone signed in may open, whoever's it is, and why."""
 
 FREE_IDS = {"POST /mail/drafts/{draft}": "a draft that is not there yet begins under the id that the page gave it"}
 """Where an id that nobody has is welcome; one that somebody else has must still be refused."""
@@ -206,6 +212,7 @@ async def test_nobody_from_elsewhere_finds_what_is_not_theirs(
         for name, route in _doors(browser)
         if "{" in name
         and name not in PUBLIC
+        and name not in COMMON
         and name not in FREE_IDS
         and "{style}" not in name
         and not name.startswith("POST /administration/people/")  # names whom it changes in its form
@@ -342,3 +349,74 @@ async def test_no_path_makes_it_stumble(
                     stumbled[name, wild, value] = status
 
     assert stumbled == {}
+
+
+def _described(browser: Browser) -> Iterator[tuple[str, http.AbstractRoute]]:
+    """The routes of the API: method and path."""
+    return ((name, route) for name, route in _doors(browser) if " /api/" in name)
+
+
+async def _openapi(browser: Browser) -> dict[str, Any]:
+    """The description of the API, as anyone gets it."""
+    async with browser.client.get("/api/openapi.json") as response:
+        assert response.status == 200
+        found: dict[str, Any] = await response.json()
+        return found
+
+
+async def test_every_route_of_the_api_is_described_in_valid_openapi(
+    government: Government, open_browser: Callable[..., Awaitable[Browser]]
+) -> None:
+    browser = await open_browser(government.platform)
+    described = await _openapi(browser)
+    OpenAPIV31SpecValidator(described).validate()
+
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert operations.keys() == {name for name, _ in _described(browser)}
+    shapes = [re.sub(r"\{\w+\}", "{}", path) for path in described["paths"]]
+    assert len(set(shapes)) == len(shapes), "two paths that differ in the names of their parameters alone"
+    for name, operation in operations.items():
+        in_path = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
+        assert in_path == re.findall(r"\{(\w+)\}", name)
+        assert operation["summary"], name
+        assert any(status.startswith("2") for status in operation["responses"]), name
+        assert ("requestBody" in operation) == (name.split()[0] in ("PUT", "POST") and name not in _WITHOUT_BODY), name
+        assert operation.get("security", [{}]) == ([] if name in PUBLIC else [{}]), name
+
+
+_WITHOUT_BODY = {
+    "POST /api/dossiers/{message}/register",
+    "POST /api/dossiers/{message}/acknowledge",
+    "POST /api/files/links/{link_id}/revoke",
+}
+
+
+async def test_the_api_answers_as_it_says(
+    government: Government, things: Things, open_browser: Callable[..., Awaitable[Browser]]
+) -> None:
+    browser = await open_browser(government.platform)
+    described = await _openapi(browser)
+    claire = "claire@sante.gov.test"
+    await people.change_person(government.platform, console("test"), claire, roles=set(Role))
+    headers = {"Authorization": "Basic " + b64encode(f"{claire}:{PASSWORD}".encode()).decode()}
+    statuses = set()
+
+    for name, route in _described(browser):
+        if route.method != "GET":
+            continue
+        for suffix in ("", "?list"):
+            async with browser.client.get(things.path(route) + suffix, headers=headers) as response:
+                responses = described["paths"][name.partition(" ")[2]]["get"]["responses"]
+                said = responses.get(str(response.status), responses["default"])
+                content = said["content"].get(response.content_type) or said["content"].get("*/*")
+                assert content is not None or response.content_type in said["content"], name
+                statuses.add(response.status)
+                if content and "schema" in content:
+                    schema = {**content["schema"], "components": described["components"]}
+                    OAS31Validator(schema).validate(await response.json())
+
+    assert statuses == {200, 404}  # there is no message in the mailbox
