@@ -49,6 +49,11 @@ def operator() -> Actor:
     return console(getpass.getuser())
 
 
+def plain(text: object) -> str:
+    """A stranger's text for the terminal: whatever could move the cursor or hide what follows is written as escapes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(text))
+
+
 def read_password(file: Path | None) -> str:
     """The first line of that file, without its line end; asked twice on the terminal when there is no file."""
     if file is None:

@@ -444,15 +444,15 @@ async def _issue_tls(platform: Platform, connection: Connection, authority: Issu
 
 
 async def trust(platform: Platform, *institution_ids: int) -> Trust:
-    """The root and the revocation lists in force: of those institutions, or of all when none is named."""
+    """The root and the revocation lists in force now: of those institutions, or of all when none is named."""
     if not institution_ids:
         found = (await bundle(platform)).trust
         assert found is not None
-        return found
+        return found.as_of(platform.clock())
     async with platform.db.connection() as connection:
         root = await _established(connection)
         lists = await store.published_for(connection, institution_ids)
-    return Trust(root=root.certificate, crls=tuple(one.crl for one in lists))
+    return Trust(root=root.certificate, crls=tuple(one.crl for one in lists), now=platform.clock())
 
 
 async def bundle(platform: Platform) -> Bundle:

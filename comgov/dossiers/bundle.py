@@ -10,8 +10,12 @@ A recipient's chain is SEALED and then its folder in order. Reading is bounded: 
 
 from __future__ import annotations
 
+import lzma
+import os
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
@@ -28,7 +32,14 @@ MAX_MEMBERS = 5000
 MAX_BUNDLE_BYTES = 64 << 20
 README = "LISEZMOI.txt"
 _NAME = re.compile(r"(?:([a-z0-9-]{1,63})/)?(\d{2})-([A-Za-z]{1,40})\.(json|p7s|tlog-proof)")
+_LOCAL, _LOCAL_SIGNATURE = struct.Struct("<4s5H3I2H"), b"PK\3\4"  # PKWARE APPNOTE 6.3 §4.3.7
 _LIMITS = {"json": MAX_EVIDENCE_BYTES, "p7s": MAX_SIGNED_DATA_BYTES, "tlog-proof": 2 * MAX_NOTE_BYTES}
+
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(NotImplementedError, RuntimeError, EOFError, OSError, ValueError, OverflowError),
+)
+"""All that `zipfile` raises on bytes that are no zip, or one that it cannot read."""
 
 _INSTRUCTIONS = """\
 Reçus d'un dossier scellé. Chacun se vérifie avec openssl seul :
@@ -79,12 +90,23 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
+def is_begun(head: bytes) -> bool:
+    """Whether a file that begins so may be a bundle: a zip whose first member has a name of ours."""
+    if len(head) < _LOCAL.size or not head.startswith(_LOCAL_SIGNATURE):
+        return False
+    length = _LOCAL.unpack_from(head)[-2]
+    name = head[_LOCAL.size : _LOCAL.size + length].decode(errors="replace")
+    return name == README or _NAME.fullmatch(name) is not None
+
+
 def read(file: IO[bytes]) -> dict[str, list[Receipt]]:
     """The chain of each recipient (its code), SEALED first; raises Malformed for anything that is no bundle of ours."""
+    if file.seek(0, os.SEEK_END) > MAX_BUNDLE_BYTES:
+        raise Malformed(N_("The file holds a receipt twice, or too much."))
     try:
         with zipfile.ZipFile(file) as archive:
             parts = _parts(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _UNREADABLE as error:
         raise Malformed(N_("The file is not a zip of receipts."), reason=str(error)) from error
     sealed = _receipts(parts, "")
     folders = sorted({folder for folder, *_ in parts} - {""})

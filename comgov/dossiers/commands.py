@@ -7,15 +7,16 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from comgov.command import plain
 from comgov.dossiers import bundle, documents, examination, verification
 from comgov.registers.commands import INDETERMINATE, INVALID, VALID, read_trust
 from comgov.signing import asice
-from comgov.signing.container import MIME_TYPE
 from comgov.signing.errors import Malformed
 from comgov.signing.trust import Trust
 from comgov.signing.verdict import Reason, Valid, Verdict
 
 _CHUNK_BYTES = 1 << 20
+_HEAD_BYTES = 512  # enough for the name of a zip's first member
 _EXIT = {"valid": VALID, "invalid": INVALID, "indeterminate": INDETERMINATE}
 _TITLES = {"valid": "VALID", "invalid": "INVALID", "indeterminate": "NOT DECIDABLE"}
 
@@ -29,12 +30,24 @@ def about() -> None:
 
 @dossier.command("verify", epilog="Example: comgov dossier verify 2026-D-000123.asice --trust root+crls.pem")
 def verify(
-    file: Annotated[Path, typer.Argument(help="A container (.asice), or a zip of receipts.", exists=True)],
-    trust: Annotated[Path, typer.Option(help="The root certificate, and revocation lists, in PEM.", exists=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A container (.asice), or a zip of receipts.", exists=True, dir_okay=False, readable=True),
+    ],
+    trust: Annotated[
+        Path,
+        typer.Option(
+            help="The root certificate, and revocation lists, in PEM.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
     extract: Annotated[
-        Path | None, typer.Option(help="An empty directory, for the pieces and what openssl wants to verify.")
+        Path | None,
+        typer.Option(help="An empty directory, for the pieces and what openssl wants to verify.", file_okay=False),
     ] = None,
-    receipts: Annotated[Path | None, typer.Option(help="The zip of this container's receipts.", exists=True)] = None,
+    receipts: Annotated[
+        Path | None,
+        typer.Option(help="The zip of this container's receipts.", exists=True, dir_okay=False, readable=True),
+    ] = None,
 ) -> None:
     """Verify a sealed container or receipts offline, and say why.
 
@@ -51,19 +64,22 @@ def verify(
             with receipts.open("rb") as stream:
                 verdict = verification.also(verdict, _reasons(_verify_receipts(stream, pinned, manifest)))
     except Malformed as error:
-        print(f"INVALID: {error.public.format(**error.values)}")
+        print(f"INVALID: {plain(error.public.format(**error.values))}")
         raise typer.Exit(INVALID) from error
     except FileExistsError as error:
         typer.echo(f"{extract} is not empty: nothing there was overwritten; choose another directory.", err=True)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        typer.echo(f"{extract or file}: {error.strerror}. Nothing is said about the seal.", err=True)
         raise typer.Exit(2) from error
     _conclude(verdict)
 
 
 def _is_container(stream: BinaryIO) -> bool:
-    """Whether the file begins as an ASiC-E container does: anything else is taken for receipts."""
-    head = stream.read(38 + len(MIME_TYPE))
+    """Whether it is to be judged as a container: all but what begins as a zip of receipts does."""
+    head = stream.read(_HEAD_BYTES)
     stream.seek(0)
-    return head.endswith(MIME_TYPE) or not head.startswith(b"PK\x03\x04")
+    return not bundle.is_begun(head)
 
 
 def _verify_container(stream: BinaryIO, pinned: Trust, extract: Path | None) -> tuple[Verdict, bytes | None]:
@@ -78,8 +94,8 @@ def _verify_container(stream: BinaryIO, pinned: Trust, extract: Path | None) -> 
         examiner.feed(chunk)
     examined = examiner.conclude(None)
     if (bordereau := examined.bordereau) is not None:
-        print(f"{bordereau.number} of {bordereau.sender.name}: {bordereau.designation}")
-        print(f"to {', '.join(recipient.name for recipient in bordereau.recipients)}")
+        print(plain(f"{bordereau.number} of {bordereau.sender.name}: {bordereau.designation}"))
+        print(plain(f"to {', '.join(recipient.name for recipient in bordereau.recipients)}"))
     for piece in examined.verdict.report.pieces:
         print(f"  {piece.sha256.hex()}  {piece.name} ({piece.size_bytes} bytes)")
     _print_signatures(examined.verdict)
@@ -95,7 +111,8 @@ def _verify_receipts(stream: BinaryIO, pinned: Trust, manifest: bytes | None) ->
         print(f"Receipts {('of ' + recipient) if recipient else ''}:")
         for receipt in chain:
             said = documents.read_evidence(receipt.body)
-            print(f"  {said.kind} · {said.institution.name} · {said.at:%Y-%m-%d %H:%M:%S} UTC · {said.number or ''}")
+            line = f"{said.kind} · {said.institution.name} · {said.at:%Y-%m-%d %H:%M:%S} UTC · {said.number or ''}"
+            print(f"  {plain(line)}")
             if manifest is not None and said.manifest != manifest.hex():
                 found.append(verification.another_dossier(receipt.name))
         found += _reasons(verdict)
@@ -109,12 +126,13 @@ def _reasons(verdict: Verdict) -> list[Reason]:
 def _print_signatures(verdict: Verdict) -> None:
     for signature in verdict.report.signatures:
         when = f"{signature.proven:%Y-%m-%d %H:%M:%S} UTC" if signature.proven else "at an unproven time"
-        print(f"{signature.name}: {signature.institution or 'unknown'}, {when}, CAdES {signature.level or '-'}")
+        who = plain(signature.institution) or "unknown"
+        print(f"{signature.name}: {who}, {when}, CAdES {signature.level or '-'}")
 
 
 def _conclude(verdict: Verdict) -> None:
     name = examination.verdict_name(verdict)
     print(f"{_TITLES[name]}{':' if _reasons(verdict) else '.'}")
     for reason in _reasons(verdict):
-        print(f"  {reason} ({reason.indication})")
+        print(f"  {plain(reason)} ({reason.indication})")
     raise typer.Exit(_EXIT[name])

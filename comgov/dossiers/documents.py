@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
 
 from comgov.language import N_
 from comgov.registers.model import Inclusion
@@ -25,12 +25,42 @@ __all__ = ["BORDEREAU"]
 
 MAX_BORDEREAU_BYTES = 512 * 1024
 MAX_EVIDENCE_BYTES = 128 * 1024
+CLOCK_AND_STAMP = timedelta(minutes=10)
+"""How far the instant that a document names, by its maker's clock, may be from that of its time-stamp."""
+
 _DEEPEST_PROOF = 64
 _MOST_PIECES = 1000
 _MOST_RECIPIENTS = 1000
 
-Line = Annotated[str, StringConstraints(max_length=400)]
-Text = Annotated[str, StringConstraints(max_length=10_000)]
+_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line and paragraph separators, and what turns the direction of text around."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is read as it is written: on a terminal, on a page, by a signatory."""
+    return _HIDDEN.search(text) is None
+
+
+def _plain_line(text: str) -> str:
+    if not is_plain(text):
+        raise ValueError("a text with control characters")
+    return text
+
+
+def _plain_text(text: str) -> str:
+    _plain_line(text.replace("\n", " ").replace("\t", " "))
+    return text
+
+
+def _utc(at: datetime) -> datetime:
+    if at.utcoffset() != timedelta(0):
+        raise ValueError("an instant that is not in UTC")
+    return at
+
+
+Line = Annotated[str, StringConstraints(max_length=400), AfterValidator(_plain_line)]
+Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_plain_text)]
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 _MEDIA_TYPE = re.compile(r"{0}/{0}".format(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"))
 MediaType = Annotated[str, StringConstraints(pattern=f"^{_MEDIA_TYPE.pattern}$")]
 """A type and a subtype (RFC 6838 §4.2), without parameters: a stranger's goes into a header of our answers."""
@@ -133,7 +163,7 @@ class Bordereau(_Document, frozen=True):
     number_of_pieces: Annotated[int, Field(ge=0)]
     pieces: Annotated[tuple[ListedPiece, ...], Field(max_length=_MOST_PIECES)]
     sealed_by: Line
-    sealed_at: AwareDatetime
+    sealed_at: Instant
 
     def is_addressed_to(self, code: str) -> bool:
         """Whether that institution is a recipient."""
@@ -194,7 +224,7 @@ class Entry(_Document, frozen=True):
     recipient: Line | None = None
     number: Line | None = None
     previous: Digest | None = None
-    at: AwareDatetime
+    at: Instant
 
 
 class Evidence(_Document, frozen=True, populate_by_name=True):
@@ -219,7 +249,7 @@ class Evidence(_Document, frozen=True, populate_by_name=True):
     person: Line | None = None
     number: Line | None = None
     reasons: Annotated[tuple[Line, ...], Field(max_length=50)] | None = None
-    at: AwareDatetime
+    at: Instant
     register_: Annotated[Proof, Field(alias="register")]
     departure: Proof | None = None
 
@@ -276,5 +306,5 @@ def _first(error: ValidationError | RecursionError) -> str:
 
 
 def shorten(text: str) -> str:
-    """A stranger's text as one line of a document: at most 400 characters."""
-    return " ".join(text.split())[:400]
+    """A stranger's text as one line of a document: at most 400 characters, all of them to be seen."""
+    return _HIDDEN.sub("\ufffd", " ".join(text.split()))[:400]

@@ -6,6 +6,7 @@ as sender, and be addressed to the one that examines.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ async def examine(chunks: AsyncIterable[bytes], trust: Trust, recipient: str | N
     examiner = Examiner(trust)
     async for chunk in chunks:
         examiner.feed(chunk)
-    return examiner.conclude(recipient)
+    return await asyncio.to_thread(examiner.conclude, recipient)
 
 
 def _also(verdict: Verdict, reasons: list[Reason]) -> Verdict:
@@ -108,12 +109,19 @@ def _check(
     pieces = [(member.name, member.sha256.hex()) for member in members if not _is_frame(member.name)]
     if pieces != [(piece.name, piece.sha256) for piece in bordereau.pieces]:
         yield reason(Indication.HASH_FAILURE, N_("The pieces are not those that the bordereau lists."))
-    origin = [signature for signature in report.signatures if signature.commitment is Commitment.ORIGIN]
-    if not any(signature.institution_code == bordereau.sender.code for signature in origin):
+    seal = report.signatures[0]
+    if seal.commitment is not Commitment.ORIGIN or seal.institution_code != bordereau.sender.code:
         yield reason(
             Indication.SIG_CONSTRAINTS_FAILURE,
             N_("The seal is not that of {sender}, which the bordereau names as sender."),
             sender=bordereau.sender.code,
+        )
+    if seal.proven is not None and abs(bordereau.sealed_at - seal.proven) > documents.CLOCK_AND_STAMP:
+        yield reason(
+            Indication.TIMESTAMP_ORDER_FAILURE,
+            N_("The bordereau says {said:%Y-%m-%d %H:%M:%S} UTC, the seal's time-stamp {proven:%Y-%m-%d %H:%M:%S}."),
+            said=bordereau.sealed_at,
+            proven=seal.proven,
         )
     if recipient is not None and not bordereau.is_addressed_to(recipient):
         yield reason(

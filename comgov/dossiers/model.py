@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from comgov.actor import Actor, Role
-from comgov.dossiers.documents import BORDEREAU, Classification, Kind, Mention, Party, Priority, canonical
+from comgov.dossiers.documents import BORDEREAU, Classification, Kind, Mention, Party, Priority, canonical, is_plain
 from comgov.errors import Conflict, Forbidden, Invalid
 from comgov.language import N_
 from comgov.signing.container import Member, fit_name
@@ -326,20 +326,16 @@ def must_be_complete(dossier: Dossier) -> None:
 
 def _line(text: str, least: int, most: int, sentence: str) -> str:
     clean = " ".join(unicodedata.normalize("NFC", text).split())
-    if not least <= len(clean) <= most or _has_control(clean):
+    if not least <= len(clean) <= most or not is_plain(clean):
         raise Invalid(sentence, most=most)
     return clean
 
 
 def _text(text: str, most: int) -> str:
     clean = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
-    if len(clean) > most or _has_control(clean.replace("\n", " ").replace("\t", " ")):
+    if len(clean) > most or not is_plain(clean.replace("\n", " ").replace("\t", " ")):
         raise Invalid(N_("The observations have at most {most} characters."), most=most)
     return clean
-
-
-def _has_control(text: str) -> bool:
-    return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 # Who may do what. The institution is checked first, then the role, then the thing.

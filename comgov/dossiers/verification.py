@@ -71,6 +71,12 @@ def _check_receipt(
     if not any(report.institution_code == evidence.institution.code for report in reports):
         sentence = N_("{name} is not signed by {institution}, which it says made it.")
         yield _wrong(Indication.SIG_CONSTRAINTS_FAILURE, sentence, name, institution=evidence.institution.code)
+    for report in reports:
+        if report.proven is not None and abs(evidence.at - report.proven) > documents.CLOCK_AND_STAMP:
+            sentence = N_("{name} says {said:%Y-%m-%d %H:%M:%S} UTC, its time-stamp {proven:%Y-%m-%d %H:%M:%S}.")
+            yield reason(
+                Indication.TIMESTAMP_ORDER_FAILURE, sentence, name=name, said=evidence.at, proven=report.proven
+            )
     said = documents.Entry(
         event=evidence.kind,
         message=evidence.message,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from comgov.registers.model import Direction, Entry, Number
 from comgov.signing import checkpoint, cms, merkle, trust, tsp
-from comgov.signing.trust import Trust
 from comgov.signing.verdict import Indication, Reason, Report, Verdict, conclude, reason
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from comgov.signing.trust import Trust
 
 FORMAT = "comgov-register/1"
 MAX_LINE_BYTES = 1 << 20
@@ -179,7 +180,7 @@ class _Auditor:
 
     def _known(self) -> Trust | None:
         """The root and the lists that were given, with those of the file: what nobody at hand has signed counts not."""
-        return self.pinned and Trust(root=self.pinned.root, crls=(*self.pinned.crls, *self.lists))
+        return self.pinned and replace(self.pinned, crls=(*self.pinned.crls, *self.lists))
 
     def _enter(self, value: Mapping[str, Any]) -> None:
         body, index = value.get("body"), value["entry"]

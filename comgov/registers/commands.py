@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from comgov.command import DEFAULT_CONFIG, ConfigOption, on_platform
+from comgov.clock import system_clock
+from comgov.command import DEFAULT_CONFIG, ConfigOption, on_platform, plain
 from comgov.institutions import actions as institutions
 from comgov.registers import actions, audit
 from comgov.signing.errors import Malformed
@@ -55,8 +56,15 @@ async def _export(platform: Platform, code: str, stream: BinaryIO) -> int:
 
 @register.command("verify", epilog="Example: comgov register verify sante.register --trust root+crls.pem")
 def verify(
-    file: Annotated[Path, typer.Argument(help="A register written by “comgov register export”.", exists=True)],
-    trust: Annotated[Path | None, typer.Option(help="The root certificate, in PEM.", exists=True)] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A register written by “comgov register export”.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
+    trust: Annotated[
+        Path | None, typer.Option(help="The root certificate, in PEM.", exists=True, dir_okay=False, readable=True)
+    ] = None,
 ) -> None:
     """Verify a register offline: every entry in its place, no gap in the numbers, every signature.
 
@@ -67,30 +75,37 @@ def verify(
         pinned = read_trust(trust) if trust else None
         with file.open("rb") as stream:
             found = audit.audit(_lines(stream), pinned)
-    except (audit.AuditError, Malformed) as error:
-        print(f"INVALID: {error}.")
+    except audit.AuditError as error:
+        print(f"INVALID: {plain(error)}.")
         raise typer.Exit(INVALID) from error
-    print(f"{found.origin}: {found.size} entries, {found.departures} departures, {found.arrivals} arrivals,")
+    print(f"{plain(found.origin)}: {found.size} entries, {found.departures} departures, {found.arrivals} arrivals,")
     when = f"{found.stamped:%Y-%m-%d %H:%M:%S} UTC" if found.stamped else "an unproven time"
     print(f"{found.checkpoints} checkpoints, the last one of {when},")
-    print(f"cosigned by {', '.join(found.witnesses) or 'nobody'}.")
+    print(f"cosigned by {plain(', '.join(found.witnesses)) or 'nobody'}.")
     for reason in found.discounted:
-        print(f"One cosignature does not count: {reason}")
+        print(f"One cosignature does not count: {plain(reason)}")
     match found.verdict:
         case Valid():
             print("VALID: nothing was changed, removed or inserted.")
         case Indeterminate(reasons=reasons):
-            print(f"NOT DECIDABLE: {' '.join(map(str, reasons))}")
+            print(f"NOT DECIDABLE: {plain(' '.join(map(str, reasons)))}")
             raise typer.Exit(INDETERMINATE)
         case _:
-            print(f"INVALID: {' '.join(map(str, found.verdict.reasons))}")
+            print(f"INVALID: {plain(' '.join(map(str, found.verdict.reasons)))}")
             raise typer.Exit(INVALID)
 
 
 def read_trust(path: Path) -> Trust:
-    """The root certificate and revocation lists in that file. Raises Malformed."""
-    with path.open("rb") as stream:
-        return Trust.from_pem(stream.read(MAX_BUNDLE_BYTES + 1))
+    """The root certificate and revocation lists in that file, as of now.
+
+    Ends the command as bad usage when it holds no root: that says nothing of what was to be verified.
+    """
+    try:
+        with path.open("rb") as stream:
+            return Trust.from_pem(stream.read(MAX_BUNDLE_BYTES + 1)).as_of(system_clock())
+    except Malformed as error:
+        typer.echo(f"{path}: {error.public.format(**error.values)}", err=True)
+        raise typer.Exit(2) from error
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:

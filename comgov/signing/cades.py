@@ -175,7 +175,8 @@ def _verify(
     proven = None
     if read.token is not None:
         digest = hashlib.sha256(read.signer.signature).digest()
-        proven, problems = tsp.verify(read.token, digest, pinned, read.crls)
+        signer = trust.organization(read.certificate)[1]
+        proven, problems = tsp.verify(read.token, digest, pinned, read.crls, asked_by=signer)
         found += problems
     moment = proven or at
     if moment is not None:

@@ -7,6 +7,7 @@ search left out; RFC 5280 §6 for what each must satisfy). Anything critical tha
 from __future__ import annotations
 
 import itertools
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -40,10 +41,14 @@ _PEM_CRL_END = b"-----END X509 CRL-----"
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """One root, and the revocation lists known besides those that signatures carry."""
+    """One root, the revocation lists known besides those that signatures carry, and the verifier's own clock.
+
+    now: aware; time-stamps later than that are refused. None believes any.
+    """
 
     root: x509.Certificate
     crls: tuple[x509.CertificateRevocationList, ...] = field(default=(), repr=False)
+    now: datetime | None = field(default=None, compare=False)
 
     @classmethod
     def from_pem(cls, bundle: bytes) -> Trust:
@@ -71,6 +76,12 @@ class Trust:
     def lists_of(self, issuer: x509.Certificate) -> Sequence[x509.CertificateRevocationList]:
         """The revocation lists that bear that authority's name; whether it signed them is not checked yet."""
         return self._by_issuer.get(issuer.subject.public_bytes(), ())
+
+    def as_of(self, now: datetime) -> Trust:
+        """The same by that clock, its lists indexed once for all."""
+        found = copy(self)
+        object.__setattr__(found, "now", now)
+        return found
 
     def index(self) -> None:
         """Prepare `lists_of` now rather than at its first use: some 10 µs a list."""

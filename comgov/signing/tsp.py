@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from cryptography import x509
@@ -31,6 +31,9 @@ MAX_QUERY_BYTES = 8 << 10
 
 _DIGEST_BYTES = {oids.SHA256: 32, oids.SHA384: 48, oids.SHA512: 64}
 _ACCURACY_SECONDS = 1
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far the clock of who verifies may be behind that of who stamped."""
 
 
 @asn1.sequence
@@ -238,16 +241,21 @@ def stamper(der: bytes) -> x509.Certificate | None:
 
 
 def verify(
-    der: bytes, sha256: bytes, pinned: Trust, crls: Sequence[x509.CertificateRevocationList] = ()
+    der: bytes,
+    sha256: bytes,
+    pinned: Trust,
+    crls: Sequence[x509.CertificateRevocationList] = (),
+    *,
+    asked_by: str = "",
 ) -> tuple[datetime | None, list[Reason]]:
     """The instant that a token proves for a digest, and what is wrong with it (RFC 3161 §2.2, §2.3).
 
     The instant is None when the token cannot be relied on at all. Revocation is judged at the token's own time, by
-    the lists given and those pinned.
+    the lists given and those pinned. asked_by: code of an institution whose own authority proves nothing here.
     """
     try:
         token = read(der)
-        found = _check(token, sha256, pinned, crls)
+        found = _check(token, sha256, pinned, crls, asked_by)
     except Malformed as error:
         return None, [Reason(Indication.FORMAT_FAILURE, error.public, tuple(error.values.items()))]
     return (None if any(r.indication in _BROKEN for r in found) else token.at), found
@@ -256,18 +264,36 @@ def verify(
 _BROKEN = frozenset({Indication.FORMAT_FAILURE, Indication.HASH_FAILURE, Indication.SIG_CRYPTO_FAILURE})
 
 
-def _check(token: Token, sha256: bytes, pinned: Trust, crls: Sequence[x509.CertificateRevocationList]) -> list[Reason]:
+def _check(
+    token: Token, sha256: bytes, pinned: Trust, crls: Sequence[x509.CertificateRevocationList], asked_by: str
+) -> list[Reason]:
     certificate = cms.signing_certificate(token.signed, token.signer)
     if certificate is None or len(cms.certificates_of(token.signed)) != 1 or cms.crls_of(token.signed):
         return [reason(Indication.FORMAT_FAILURE, N_("The time-stamp must carry its authority's certificate alone."))]
     return [
         *_check_imprint(token.info, sha256),
         *_check_signature(token, certificate),
+        *_check_clock(token, pinned.now),
+        *_check_independence(certificate, asked_by),
         *trust.check_time_stamp_chain(certificate, pinned, token.at),
         *trust.check_revocation(
             certificate, pinned.root, [*pinned.lists_of(pinned.root), *crls], token.at, is_clock=True
         ),
     ]
+
+
+def _check_clock(token: Token, now: datetime | None) -> list[Reason]:
+    if now is None or token.at <= now + CLOCKS_DIFFER:
+        return []
+    sentence = N_("The time-stamp is of {at:%Y-%m-%d %H:%M:%S} UTC, which is still to come by the clock here.")
+    return [reason(Indication.TIMESTAMP_ORDER_FAILURE, sentence, at=token.at)]
+
+
+def _check_independence(certificate: x509.Certificate, asked_by: str) -> list[Reason]:
+    if not asked_by or trust.organization(certificate)[1] != asked_by:
+        return []
+    sentence = N_("The time-stamp is by the signer's own institution, which could date as it pleases.")
+    return [reason(Indication.SIG_CONSTRAINTS_FAILURE, sentence)]
 
 
 def _check_imprint(info: TstInfo, sha256: bytes) -> list[Reason]:

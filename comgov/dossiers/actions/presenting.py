@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ async def present(platform: Platform, actor: Actor, name: str, chunks: AsyncIter
         blob = await (await blobs(platform)).write(_passing(chunks, examiner, limit))
     except StorageError as error:
         raise stored(error) from error
-    examined = examiner.conclude(institution.code)
+    examined = await asyncio.to_thread(examiner.conclude, institution.code)
     maker = await receipts.maker(platform, institution)
     async with platform.db.transaction() as connection:
         return await _receive(platform, connection, actor, maker, name, blob, examined)

@@ -182,7 +182,7 @@ async def _trust_in_sender(platform: Platform, delivery: Delivery) -> Trust:
 def _objections(delivery: Delivery, examined: Examination) -> tuple[str, ...]:
     """Why the recipient refuses what the relay brought, as sentences; none for what is merely undecided."""
     if examination.verdict_name(examined.verdict) == "invalid":
-        return tuple(str(reason)[:400] for reason in examined.reasons[:20])
+        return tuple(documents.shorten(str(reason)) for reason in examined.reasons[:20])
     bordereau = examined.bordereau
     if bordereau is None or bordereau.message != delivery.message_id or examined.manifest != delivery.manifest:
         return ("The container is not that of the message it was sent with.",)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
+import zipfile
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,12 @@ from typer.testing import CliRunner
 
 from comgov import authority
 from comgov.cli import program
+from comgov.clock import system_clock
 from comgov.dossiers.actions import arrivals, reading
 from comgov.registers import actions as registers
 from comgov.registers import audit
+from comgov.registers import commands as commands_of_registers
+from comgov.signing import asice as signing_asice
 from comgov.signing.trust import Trust
 from comgov.signing.verdict import Indeterminate, Invalid, Valid
 from tests.comgov.dossiers.journey import container, sent
@@ -28,6 +33,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.comgov.government import Government
+
+
+@pytest.fixture(autouse=True)
+def same_clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line lives at the time of the government."""
+    monkeypatch.setattr(commands_of_registers, "system_clock", clock)
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -77,6 +88,53 @@ async def test_another_root_is_invalid_and_a_root_without_lists_is_enough(
     assert run("dossier", "verify", asice, "--trust", trust)[0] == 0  # the seal carries the lists of its time
 
 
+async def test_what_strangers_wrote_cannot_play_with_the_terminal(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    _, _, trust = await files(government, tmp_path, dossier.message_id)
+    lines = [line async for line in registers.export(government.platform, government.institutions["sante"])]
+    header = json.loads(lines[0])
+    forged = "sante.gov.test/register\x1b[2J\nVALID: nothing was changed, removed or inserted."
+    for each in header["certificates"]:
+        each["origin"] = forged if each["origin"] == header["origin"] else each["origin"]
+    header["origin"] = forged
+    (tmp_path / "forged.register").write_text("\n".join([json.dumps(header), lines[-2].decode().strip()]))
+    status, said = run("register", "verify", tmp_path / "forged.register", "--trust", trust)
+    assert status == 1
+    assert "\x1b" not in said
+    assert not any(line.startswith("VALID") for line in said.splitlines())
+
+
+async def test_a_container_zipped_again_is_called_so(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    with zipfile.ZipFile(asice) as sealed, zipfile.ZipFile(tmp_path / "again.zip", "w", zipfile.ZIP_DEFLATED) as again:
+        for name in sorted(sealed.namelist()):
+            again.writestr(name, sealed.read(name))
+    status, said = run("dossier", "verify", tmp_path / "again.zip", "--trust", trust)
+    assert status == 1
+    assert "is compressed; files in a container are stored as they are" in said
+
+
+async def test_what_cannot_be_read_or_written_is_bad_usage_and_no_verdict(
+    government: Government, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    assert run("dossier", "verify", tmp_path, "--trust", trust)[0] == 2
+    assert run("dossier", "verify", asice, "--trust", tmp_path)[0] == 2
+    assert run("dossier", "verify", asice, "--trust", asice)[0] == 2
+    assert run("dossier", "verify", asice, "--trust", trust, "--extract", asice)[0] == 2
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(signing_asice, "verify", full)
+    status, said = run("dossier", "verify", asice, "--trust", trust, "--extract", tmp_path / "out")
+    assert status == 2
+    assert "No space left" in said
+    assert "VALID" not in said
+
+
 async def test_receipts_of_another_dossier_do_not_vouch_for_this_one(government: Government, tmp_path: Path) -> None:
     first, second = await sent(government), await sent(government)
     asice, receipts, trust = await files(government, tmp_path, first.message_id)
@@ -108,7 +166,7 @@ async def test_whatever_is_given_to_verify_is_answered(government: Government, t
     assert status == 1
     assert "INVALID" in said
     (tmp_path / "bad.pem").write_bytes(content)
-    assert run("dossier", "verify", tmp_path / "x", "--trust", tmp_path / "bad.pem")[0] == 1
+    assert run("dossier", "verify", tmp_path / "x", "--trust", tmp_path / "bad.pem")[0] == 2
 
 
 def test_bad_usage_is_exit_2(tmp_path: Path) -> None:
@@ -117,7 +175,15 @@ def test_bad_usage_is_exit_2(tmp_path: Path) -> None:
     assert run("register", "verify")[0] == 2
 
 
-async def test_verifying_needs_neither_server_nor_configuration(government: Government, tmp_path: Path) -> None:
+@pytest.fixture
+def present(clock: Any) -> None:
+    """The clock set by hand shows what that of this machine does."""
+    clock.now = system_clock().replace(microsecond=0)
+
+
+async def test_verifying_needs_neither_server_nor_configuration(
+    present: None, government: Government, tmp_path: Path
+) -> None:
     dossier = await sent(government)
     asice, _, trust = await files(government, tmp_path, dossier.message_id)
     command = [sys.executable, "-m", "comgov", "dossier", "verify", asice, "--trust", trust]

@@ -23,7 +23,7 @@ from comgov.dossiers.model import Filter, Note, State
 from comgov.registers import actions as registers
 from comgov.registers.model import Direction, NumberFilter
 from comgov.signing import asice
-from comgov.signing.verdict import Valid
+from comgov.signing.verdict import Commitment, Indication, Valid
 from tests.comgov.dossiers.journey import PIECES, chain, container, delivery, drafted, sent
 
 if TYPE_CHECKING:
@@ -237,6 +237,21 @@ async def test_receipts_are_zipped_outside_the_loop_and_two_at_a_time(
     wanted = [reading.receipts(government.platform, government.aline, dossier.message_id) for _ in range(6)]
     assert await asyncio.gather(*wanted) == [("2026-D-000001", b"zip")] * 6
     assert most == 2
+
+
+async def test_a_receipt_that_names_another_instant_than_its_time_stamp_does_not_hold(government: Government) -> None:
+    """The maker's clock stands in the receipt; what counts in a dispute is the token."""
+    dossier = await sent(government)
+    said = documents.read_evidence((await chain(government, dossier.message_id))[0].body)
+    sealer = await authority.sealer(government.platform, government.institutions["sante"].id)
+    trust = await authority.trust(government.platform)
+    for back, expected in ((timedelta(minutes=9), False), (timedelta(minutes=11), True)):
+        body = said.model_copy(update={"at": said.at - back}).canonical()
+        receipt = verification.Receipt(name="r", body=body, signature=sealer.seal(body, Commitment.ORIGIN))
+        _, _, reasons = verification.verify_receipt(receipt, trust)
+        found = {each.indication for each in reasons}
+        assert (Indication.TIMESTAMP_ORDER_FAILURE in found) is expected
+        assert Indication.HASH_FAILURE in found  # its entry in the register says the true one
 
 
 @pytest.mark.parametrize("leave_out", [0, 1, 2, 3])

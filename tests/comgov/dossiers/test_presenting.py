@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from dataclasses import replace
+from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -163,6 +164,51 @@ async def test_a_piece_of_no_media_type_is_refused(government: Government, media
     pieces = tuple(piece.model_copy(update={"media_type": media_type}) for piece in story.bordereau.pieces)
     content = await resealed(government, "sante", message=uuid4(), pieces=pieces)
     assert await refused(government, content)
+
+
+async def test_the_first_signature_must_be_the_senders_and_its_commitment_origin(government: Government) -> None:
+    """Ngozi seals what it wrote in sante's name; sante approves something of it later: it still is not sante's."""
+    dossier = await sent(government)
+    story = await reading.story(government.platform, government.aline, dossier.message_id)
+    sealers = {
+        code: await authority.sealer(government.platform, government.institutions[code].id)
+        for code in ("ngozi", "sante")
+    }
+    pieces = {"Rapport annuel.pdf": b"%PDF-1.7 rapport" * 40, "Annexe.csv": b"a;b\n1;2\n"}
+    parts = [containers.part("bordereau.json", story.bordereau.canonical())]
+    parts += [containers.part(name, content) for name, content in pieces.items()]
+    for number, code in enumerate(("ngozi", "sante"), 1):
+        listed = manifest.write(number, [part.member for part in parts])
+        parts.append(containers.part(manifest.manifest_name(number), listed))
+        signature = sealers[code].seal(listed, Commitment.ORIGIN)
+        parts.append(containers.part(manifest.signature_name(number), signature))
+    content = b"".join([chunk async for chunk in containers.stream(parts)])
+    assert "seal is not that of sante" in await refused(government, content)
+
+    def approve(listed: bytes) -> bytes:
+        return sealers["sante"].seal(listed, Commitment.APPROVAL)
+
+    approved = await sealed_by(approve, story.bordereau.canonical(), pieces)
+    assert "seal is not that of sante" in await refused(government, approved)
+
+
+async def test_a_bordereau_that_dates_itself_back_is_refused(government: Government) -> None:
+    long_ago = government.platform.clock() - timedelta(days=30)
+    content = await resealed(government, "sante", message=uuid4(), sealed_at=long_ago)
+    assert "the seal's time-stamp 2026-11-23 08:00:00" in await refused(government, content)
+
+
+async def test_a_seal_stamped_in_the_future_is_refused(government: Government, clock: Any) -> None:
+    clock.advance(timedelta(hours=1))
+    content = await resealed(government, "sante", message=uuid4(), sealed_at=clock())
+    clock.advance(-timedelta(hours=1))
+    assert "still to come" in await refused(government, content)
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J\x1b[HVALID.", "Note\nVALID.", "Virement \u202efdp.exe", "a\u2028b"])
+async def test_a_text_that_would_not_be_read_as_it_is_written_is_refused(government: Government, text: str) -> None:
+    content = await resealed(government, "sante", message=uuid4(), designation=text)
+    assert "not of the expected form" in await refused(government, content)
 
 
 async def test_a_dossier_of_another_server_is_accepted_once_and_goes_on(government: Government, db_url: str) -> None:

@@ -179,6 +179,16 @@ async def test_a_step_that_forgets_an_earlier_one_is_invalid(world: World) -> No
     assert "ASiCManifest002.xml leaves out META-INF/signature001.p7s" in why(verdict)
 
 
+async def test_two_manifests_that_claim_the_same_step_are_invalid(world: World) -> None:
+    """The second names the first one's signature as its own."""
+    parts, signature = await built(world)
+    names = manifest.write(2, [each.member for each in [*parts, signature]])
+    claiming = names.replace(b'SigReference URI="META-INF/signature002', b'SigReference URI="META-INF/signature001')
+    parts += [signature, part(manifest.manifest_name(2), claiming)]
+    parts.append(part(manifest.signature_name(2), world.sign(claiming)))
+    assert "ASiCManifest002.xml is for another signature" in why(verify(await joined(parts), world.trust))
+
+
 async def test_removing_the_first_step_of_two_is_invalid(world: World) -> None:
     parts, signature = await built(world)
     second = manifest.write(2, [each.member for each in [*parts, signature]])

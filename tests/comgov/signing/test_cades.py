@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -21,6 +22,8 @@ from tests.comgov.signing.world import FINANCES, NOW, SANTE, World, make_world, 
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from comgov.signing.certificates import PublicKey
 
 CONTENT = b'{"objet": "essai"}'
 
@@ -183,6 +186,19 @@ def test_an_expired_seal_is_invalid(world: World) -> None:
     assert "cachet expired on 2026-11-21 10:00:00 UTC" in sentences(verdict)
 
 
+def test_a_seal_under_an_expired_authority_is_invalid(world: World) -> None:
+    then = NOW - certificates.INSTITUTION_LIFETIME - timedelta(days=1)
+    key = certificates.new_key(Purpose.INSTITUTION)
+    certificate = certificates.institution_authority(world.root, key.public_key(), SANTE, now=then)
+    authority = Credential(key=key, certificate=certificate)
+    crls = (world.crls[0], certificates.revocation_list(authority, [], number=1, now=NOW - timedelta(hours=1)))
+    old = replace(world, authority=authority, crls=crls)
+    old = old.with_seal(lambda issuer, key: certificates.seal(issuer, key, SANTE, now=then))
+    verdict = cades.verify(old.sign(CONTENT), CONTENT, world.trust)
+    assert indications(verdict) == {Indication.EXPIRED}
+    assert "autorité expired" in sentences(verdict)
+
+
 def test_a_seal_that_is_not_good_yet_is_invalid(world: World) -> None:
     early = world.with_seal(lambda issuer, key: certificates.seal(issuer, key, SANTE, now=NOW + timedelta(days=1)))
     assert indications(cades.verify(early.sign(CONTENT), CONTENT, world.trust)) == {Indication.NOT_YET_VALID}
@@ -208,6 +224,58 @@ def test_a_seal_for_another_institution_is_invalid(world: World) -> None:
 def test_openssl_refuses_a_seal_for_another_institution_too(world: World, tmp_path: Path) -> None:
     usurped = world.with_seal(lambda issuer, key: certificates.seal(issuer, key, FINANCES, now=NOW))
     assert not openssl_verifies(tmp_path, usurped.sign(CONTENT), CONTENT, world.trust)
+
+
+def like(good: x509.Certificate, issuer: Credential, key: PublicKey, *other: tuple[Any, bool]) -> x509.Certificate:
+    """The same certificate for another key, its extensions of these kinds replaced or added."""
+    replaced = {extension.oid for extension, _ in other}
+    builder = x509.CertificateBuilder().subject_name(good.subject).issuer_name(issuer.certificate.subject)
+    builder = builder.public_key(key).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1))
+    for extension in good.extensions:
+        if extension.oid not in replaced:
+            builder = builder.add_extension(extension.value, extension.critical)
+    for value, critical in other:
+        builder = builder.add_extension(value, critical)
+    digest = hashes.SHA384() if issuer.key.curve.key_size > 256 else hashes.SHA256()
+    return builder.sign(issuer.key, digest)
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_a_seal_with_an_extension_unknown_here_is_invalid(world: World, *, critical: bool) -> None:
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0")
+    good = world.seal.certificate
+    verdict = cades.verify(
+        world.with_seal(lambda issuer, key: like(good, issuer, key, (unknown, critical))).sign(CONTENT),
+        CONTENT,
+        world.trust,
+    )
+    assert indications(verdict) == {Indication.CHAIN_CONSTRAINTS_FAILURE}
+
+
+@pytest.mark.parametrize(("ca", "path_length"), [(True, None), (True, 1), (False, None)])
+def test_an_authority_that_could_have_others_below_it_is_invalid(
+    world: World, *, ca: bool, path_length: int | None
+) -> None:
+    key = certificates.new_key(Purpose.INSTITUTION)
+    constraints = x509.BasicConstraints(ca=ca, path_length=path_length)
+    certificate = like(world.authority.certificate, world.root, key.public_key(), (constraints, True))
+    authority = Credential(key=key, certificate=certificate)
+    crls = (world.crls[0], certificates.revocation_list(authority, [], number=1, now=NOW))
+    other = replace(world, authority=authority, crls=crls)
+    other = other.with_seal(lambda issuer, key: certificates.seal(issuer, key, SANTE, now=NOW))
+    verdict = cades.verify(other.sign(CONTENT), CONTENT, world.trust)
+    assert indications(verdict) == {Indication.CHAIN_CONSTRAINTS_FAILURE}
+
+
+def test_the_time_stamp_of_the_signers_own_institution_is_invalid(world: World) -> None:
+    """It could date back what it signs; the authority of another institution, or of the platform, is good."""
+    for subject, expected in ((SANTE, {Indication.SIG_CONSTRAINTS_FAILURE}), (FINANCES, set())):
+        key = certificates.new_key(Purpose.TIME_STAMP)
+        certificate = certificates.time_stamp(world.root, key.public_key(), subject, now=NOW)
+        stamper = tsp.Authority(credential=Credential(key=key, certificate=certificate))
+        verdict = cades.verify(replace(world, stamper=stamper).sign(CONTENT), CONTENT, world.trust)
+        assert (indications(verdict) if expected else verdict.__class__) == (expected or Valid)
 
 
 def test_a_seal_directly_under_the_root_is_invalid(world: World) -> None:

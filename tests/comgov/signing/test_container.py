@@ -175,6 +175,43 @@ def test_a_hostile_member_is_refused_with_a_reason(raw: bytes, sentence: str) ->
         read(raw)
 
 
+async def test_a_symbolic_link_is_refused() -> None:
+    """What a member is stands in the directory alone: `unzip` would make a link of it."""
+    raw = bytearray(await written({"lien": b"/etc/passwd"}))
+    place = raw.rindex(struct.pack("<I", 0o100644 << 16))
+    raw[place : place + 4] = struct.pack("<I", 0o120777 << 16)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert archive.infolist()[-1].external_attr >> 28 == 0o12
+    with pytest.raises(Malformed, match="directory does not agree"):
+        read(bytes(raw))
+
+
+async def test_a_file_that_the_directory_hides_or_adds_is_refused() -> None:
+    """Programs that trust the directory and programs that read on would see two different containers."""
+    two, one = await written({"a": b"1", "b": b"2"}), await written({"a": b"1"})
+    hidden = two[: two.index(b"PK\1\2")] + one[one.index(b"PK\1\2") :]
+    added = one[: one.index(b"PK\1\2")] + two[two.index(b"PK\1\2") :]
+    for raw in (hidden, added):
+        with pytest.raises(Malformed):
+            read(raw)
+
+
+async def test_zip64_in_any_place_is_refused() -> None:
+    raw = await written({"a": b"abc"})
+    start, end = raw.index(b"PK\3\4", 4), raw.index(b"PK\5\6")
+    extra = struct.pack("<HHQQ", 1, 16, 3, 3)
+    header = bytearray(raw[start : start + 31])
+    header[18:30] = struct.pack("<IIHH", 0xFFFF_FFFF, 0xFFFF_FFFF, 1, len(extra))
+    with_extra = raw[:start] + bytes(header) + extra + raw[start + 31 :]
+    only_sizes = raw[: start + 18] + struct.pack("<II", 0xFFFF_FFFF, 0xFFFF_FFFF) + raw[start + 26 :]
+    record = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 2, 2, 0, 0)
+    locator = b"PK\6\7" + struct.pack("<IQI", 0, end, 1)
+    with_record = raw[:end] + record + locator + raw[end:]
+    for forged in (with_extra, only_sizes, with_record):
+        with pytest.raises(Malformed):
+            read(forged)
+
+
 async def test_a_container_over_4_gib_is_refused_before_it_is_written() -> None:
     async def never() -> AsyncIterator[bytes]:
         pytest.fail("opened")

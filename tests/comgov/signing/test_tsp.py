@@ -99,6 +99,14 @@ def test_a_token_made_after_its_authority_expired_is_refused(world: World) -> No
     assert Indication.EXPIRED in {reason.indication for reason in reasons}
 
 
+def test_a_token_from_the_future_is_refused_by_the_clock_of_who_verifies(world: World) -> None:
+    token = world.stamper.stamp(bytes(32), at=NOW, serial_number=1)
+    assert tsp.verify(token, bytes(32), world.trust.as_of(NOW - tsp.CLOCKS_DIFFER)) == (NOW, [])
+    too_early = world.trust.as_of(NOW - tsp.CLOCKS_DIFFER - timedelta(seconds=1))
+    _, reasons = tsp.verify(token, bytes(32), too_early)
+    assert [reason.indication for reason in reasons] == [Indication.TIMESTAMP_ORDER_FAILURE]
+
+
 def test_a_digest_of_another_size_cannot_be_stamped(world: World) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         world.stamper.stamp(b"short", at=NOW, serial_number=1)
