@@ -63,6 +63,7 @@ def application(
     )
     app[PLATFORM] = platform
     app[TEMPLATES] = site.templates
+    app[api.DOCUMENT] = api.Document(app)
     app[frame.FEATURES] = tuple(features)
     app[visitor.VISITORS] = visitors
     app[health.CHECKS] = checks if checks is not None else {"database": health.database_answers}
