@@ -1,31 +1,46 @@
-"""`python -m tests.shots [NAME…]`: a picture of every page into `.shots/`, at 1280 and 390 px, light and dark."""
+"""`python -m tests.shots [NAME…]`: pictures of every page, whole, into `.shots/fr/` and `.shots/en/`.
+
+At 1280 and at 390 px; some in the dark too. NAMEs are those of `tests/outside/pages.py`.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.outside.office import office
+from tests.outside.pages import EVERYONE, PAGES
 
-SIZES = {"1280": {"width": 1280, "height": 800}, "390": {"width": 390, "height": 844}}
-DARK = ("inbox", "message", "home")
+if TYPE_CHECKING:
+    from tests.outside.office import Office
+    from tests.outside.pages import Page
+
+LOCALES = {"fr": "fr-FR", "en": "en-GB"}
+WIDTHS = (1280, 390)
+DARK = ("inbox", "message", "home", "dossier", "usage", "sign-in", "file-wrong", "directory")
 
 
 def main(wanted: list[str]) -> None:
-    target = Path(".shots")
-    target.mkdir(exist_ok=True)
     with office() as lived_in:
-        for name, (person, path) in lived_in.paths.items():
-            if wanted and name not in wanted:
-                continue
-            for size, viewport in SIZES.items():
-                for scheme in ("light", "dark") if name in DARK else ("light",):
-                    context = lived_in.open(person, viewport=viewport, color_scheme=scheme)
-                    page = context.new_page()
-                    page.goto(path)
-                    page.screenshot(path=target / f"{name}-{size}{'-dark' if scheme == 'dark' else ''}.png")
-                    context.close()
-            print(name, path)
+        for language in LOCALES:
+            target = Path(".shots") / language
+            target.mkdir(parents=True, exist_ok=True)
+            for person in EVERYONE:
+                lived_in.speak(person, language)
+            for page in PAGES:
+                if not wanted or page.name in wanted:
+                    _picture(lived_in, page, language, target)
+                    print(language, page.name)
+
+
+def _picture(office: Office, page: Page, language: str, target: Path) -> None:
+    for scheme in ("light", "dark") if page.name in DARK else ("light",):
+        with office.tab(page.person, locale=LOCALES[language], color_scheme=scheme) as tab:
+            office.visit(page, tab)
+            for width in WIDTHS:
+                tab.set_viewport_size({"width": width, "height": 844})
+                tab.screenshot(path=target / f"{page.name}-{width}{'-dark' * (scheme == 'dark')}.png", full_page=True)
 
 
 if __name__ == "__main__":

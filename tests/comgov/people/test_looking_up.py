@@ -198,7 +198,7 @@ async def test_strangers_are_led_to_the_sign_in_page(
 async def test_a_search_shows_institutions_people_and_where_to_write(browser: Browser) -> None:
     page = await browser.get("/directory?q=sante")
     assert "1 institution" in _text(page.text)
-    assert "1 poste, 2 personnes" in _text(page.text)
+    assert "1 poste et 2 personnes" in _text(page.text)
     assert 'href="/mail/write?to=secretariat%40sante.gov.test"' in page.text or (
         'href="/mail/write?to=secretariat@sante.gov.test"' in page.text
     )
