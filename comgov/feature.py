@@ -71,6 +71,15 @@ PLATFORM: web.AppKey[Platform] = web.AppKey("platform")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gesture:
+    """What one most often goes to a place for, offered on the home page. title: an English message id."""
+
+    title: str
+    path: str
+    icon: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """A feature's entry in the left rail.
 
@@ -81,6 +90,7 @@ class Place:
     path: str
     icon: str
     order: int
+    gesture: Gesture | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,4 +143,4 @@ def share(figures: Figures) -> float:
 def must_administer_something(actor: Actor) -> None:
     """Raises Forbidden unless the actor runs the platform or their institution."""
     if not (actor.has(Role.PLATFORM_ADMINISTRATOR) or actor.has(Role.INSTITUTION_ADMINISTRATOR)):
-        raise Forbidden(N_("This page is for administrators."))
+        raise Forbidden(N_("This page is for administrators. The ICT focal point of your institution is one."))

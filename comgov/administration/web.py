@@ -198,7 +198,7 @@ async def _institutions(
         status=error.status if error else 200,
         branches=branches,
         titles={kind: translate(title) for kind, title in KIND_TITLES.items()},
-        parents=[("", translate(N_("None"))), *_choices(request, branches)],
+        parents=[("", translate(N_("None above it"))), *_choices(request, branches)],
         filled=filled,
         error=error,
     )

@@ -46,7 +46,7 @@ class SamplePost:
 INSTITUTIONS = (
     SampleInstitution(
         code="setic",
-        name_fr="Secrétariat exécutif des technologies de l'information",
+        name_fr="Secrétariat exécutif des technologies de l’information",
         name_en="Executive Secretariat for Information Technology",
         kind=Kind.AGENCY,
     ),

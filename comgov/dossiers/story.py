@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from comgov.dossiers.actions.reading import Way
+    from comgov.language import Language
 
 TITLES = {
     Kind.SEALED: N_("Sealed"),
@@ -55,13 +56,13 @@ class Step:
     href: str = ""
 
 
-def tell(way: Way, gettext: Callable[[str], str], fail_after: timedelta) -> list[Step]:
+def tell(way: Way, gettext: Callable[[str], str], language: Language, fail_after: timedelta) -> list[Step]:
     """The steps so far and the next one that is expected, by whom and before when."""
     told = [_past(evidence, gettext) for evidence in way.evidence]
     if (warned := way.delivery.warned_at) is not None:
         late = Step(title=gettext(N_("Late: the sender was warned")), state="danger", at=warned)
         told.insert(sum(evidence.at <= warned for evidence in way.evidence), late)
-    return [*told, *_next(way, gettext, fail_after)]
+    return [*told, *_next(way, gettext, language, fail_after)]
 
 
 def _past(evidence: Evidence, gettext: Callable[[str], str]) -> Step:
@@ -77,8 +78,8 @@ def _past(evidence: Evidence, gettext: Callable[[str], str]) -> Step:
     )
 
 
-def _next(way: Way, gettext: Callable[[str], str], fail_after: timedelta) -> list[Step]:
-    recipient = way.recipient.name_fr
+def _next(way: Way, gettext: Callable[[str], str], language: Language, fail_after: timedelta) -> list[Step]:
+    recipient = way.recipient.name(language)
     match way.delivery.state:
         case State.SEALED | State.TRANSMITTED:
             return [

@@ -224,7 +224,9 @@ async def show(request: http.Request) -> http.StreamResponse:
         "dossiers/story.html",
         story=story,
         state_words=stories.STATES,
-        tellings=[stories.tell(way, web.gettext(request), limits.fail_after) for way in story.ways],
+        tellings=[
+            stories.tell(way, web.gettext(request), web.language(request), limits.fail_after) for way in story.ways
+        ],
         may_register=not story.is_departure and may_register(actor, actor.institution_id),
         openssl_at=int(story.bordereau.sealed_at.timestamp()),
     )

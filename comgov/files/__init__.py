@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from comgov.feature import Feature, Job, Place
+from comgov.feature import Feature, Gesture, Job, Place
 from comgov.files import api, web
 from comgov.files.commands import space
 from comgov.files.config import Config
@@ -14,7 +14,13 @@ __all__ = ["Config", "feature"]
 feature = Feature(
     name="files",
     folder=Path(__file__).parent,
-    place=Place(title=N_("Files"), path="/files", icon="files", order=30),
+    place=Place(
+        title=N_("Files"),
+        path="/files",
+        icon="files",
+        order=30,
+        gesture=Gesture(title=N_("Send files"), path="/files", icon="upload"),
+    ),
     routes=[*api.routes, *web.routes],
     commands=[space],
     jobs=[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web as http
 
 from comgov import web
-from comgov.errors import ComgovError, Forbidden, Invalid, NotFound, TooMany
+from comgov.errors import ComgovError, Conflict, Forbidden, Invalid, NotFound, TooMany
 from comgov.feature import PLATFORM
 from comgov.files import transfer
 from comgov.files.actions import links, spaces, trash, tree, versions
@@ -23,6 +23,8 @@ from comgov.people import web as people
 from comgov.web.representation import viewed_as
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from comgov.actor import Actor
     from comgov.files.model import Place
 
@@ -44,13 +46,19 @@ async def show(request: http.Request) -> http.StreamResponse:
     return await (_show_file if place.node.is_file else _show_folder)(request, actor, place)
 
 
-async def _show_folder(request: http.Request, actor: Actor, place: Place) -> http.StreamResponse:
+async def _show_folder(
+    request: http.Request, actor: Actor, place: Place, name: str = "", error: ComgovError | None = None
+) -> http.StreamResponse:
+    """name: as it was typed for a new folder, when `error` refuses it."""
     platform, wish = request.app[PLATFORM], listing(request.query)
     place, rows = await tree.list_folder(platform, actor, place.node.id, wish)
     following = address(wish, after=encode_key(rows.next)) if rows.next else None
     return web.render(
         request,
         "files/folder.html",
+        status=200 if error is None else error.status,
+        name=name,
+        error=error,
         **await _around(request, actor, place),
         rows=rows,
         wish=wish,
@@ -64,8 +72,14 @@ async def _show_folder(request: http.Request, actor: Actor, place: Place) -> htt
 
 
 async def _show_file(
-    request: http.Request, actor: Actor, place: Place, *, error: ComgovError | None = None
+    request: http.Request,
+    actor: Actor,
+    place: Place,
+    *,
+    filled: Mapping[str, str] | None = None,
+    error: ComgovError | None = None,
 ) -> http.StreamResponse:
+    """filled: the form of a new link as it was sent, when `error` refuses it."""
     platform = request.app[PLATFORM]
     found = await links.of_file(platform, actor, place.node.id)
     return web.render(
@@ -76,6 +90,7 @@ async def _show_file(
         links=[(link, link_address(request, link)) for link in found],
         is_viewed=viewed_as(place.node.name) is not None,
         lifetime_days=platform.config(Config).link_lifetime.days,
+        filled=filled or {},
         error=error,
     )
 
@@ -129,7 +144,11 @@ async def make_folder(request: http.Request) -> http.StreamResponse:
     """`POST /files/{node}/folder`: a new folder in this one, which opens."""
     actor = await people.actor(request)
     form = await web.form(request)
-    made = await tree.make_folder(request.app[PLATFORM], actor, _node(request), form.get("name"))
+    platform, name = request.app[PLATFORM], form.get("name")
+    try:
+        made = await tree.make_folder(platform, actor, _node(request), name)
+    except (Invalid, Conflict) as error:
+        return await _show_folder(request, actor, await tree.look(platform, actor, _node(request)), name, error)
     return web.redirect(f"/files/{made.id}")
 
 
@@ -306,7 +325,8 @@ async def create_link(request: http.Request) -> http.StreamResponse:
             downloads_max=_positive(form.get("downloads_max")) if form.get("downloads_max") else None,
         )
     except Invalid as error:
-        return await _show_file(request, actor, await tree.look(platform, actor, _node(request)), error=error)
+        place = await tree.look(platform, actor, _node(request))
+        return await _show_file(request, actor, place, filled=form.values(), error=error)
     web.flash(request, N_("The link is ready: {address}"), address=link_address(request, link))
     return web.redirect(f"/files/{link.node_id}")
 

@@ -86,8 +86,8 @@ class Branch:
 
 
 def tree(institutions: Iterable[Institution]) -> list[Branch]:
-    """Every institution after its parent, brothers by code. One whose parent is not among them stands at the top."""
-    everyone = sorted(institutions, key=lambda institution: institution.code)
+    """Every institution after its parent, brothers by name. One whose parent is not among them stands at the top."""
+    everyone = sorted(institutions, key=lambda institution: (_words(institution.name_fr), institution.code))
     known = {institution.id for institution in everyone}
     children: dict[int | None, list[Institution]] = {}
     for institution in everyone:

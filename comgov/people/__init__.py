@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from comgov.feature import Feature, Job, Place
+from comgov.feature import Feature, Gesture, Job, Place
 from comgov.language import N_
 from comgov.people.actions import sweep
 from comgov.people.commands import mailing_list, person, post
@@ -14,7 +14,13 @@ __all__ = ["Config", "feature"]
 feature = Feature(
     name="people",
     folder=Path(__file__).parent,
-    place=Place(title=N_("Directory"), path="/directory", icon="directory", order=50),
+    place=Place(
+        title=N_("Directory"),
+        path="/directory",
+        icon="directory",
+        order=50,
+        gesture=Gesture(title=N_("Find someone"), path="/directory", icon="search"),
+    ),
     routes=routes,
     commands=[person, post, mailing_list],
     jobs=[Job(name="people.sweep", cron="17 * * * *", run=sweep)],

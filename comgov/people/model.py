@@ -163,6 +163,25 @@ class SignedIn:
     token: str = field(repr=False)
 
 
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iOS"),
+    ("iPad", "iPadOS"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_named(agent: str) -> str:
+    """A browser as its owner calls it, such as "Firefox, Windows", by what it says of itself; empty when unknown."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    return ", ".join(filter(None, (browser, system)))
+
+
 def address_of(text: str) -> str | None:
     """An address as it is kept, in lower case; None when no address of ours can read so.
 

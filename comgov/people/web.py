@@ -16,6 +16,7 @@ from comgov.institutions import actions as institutions
 from comgov.institutions.model import KIND_TITLES, line_of, named
 from comgov.language import LANGUAGES, N_, Language
 from comgov.people import actions
+from comgov.people.model import browser_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -229,8 +230,10 @@ async def _account(request: http.Request, *, error: ComgovError | None = None) -
     who = await actor(request)
     sessions = await actions.sessions(request.app[PLATFORM], who)
     if error is not None:
-        return _refused(request, "people/account.html", error, who=who, sessions=sessions)
-    return web.render(request, "people/account.html", error=None, who=who, sessions=sessions)
+        return _refused(request, "people/account.html", error, who=who, sessions=sessions, browser_named=browser_named)
+    return web.render(
+        request, "people/account.html", error=None, who=who, sessions=sessions, browser_named=browser_named
+    )
 
 
 def _refused(request: http.Request, template: str, error: ComgovError, **values: object) -> http.StreamResponse:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from comgov.language import Language
 
@@ -20,6 +20,7 @@ _UNITS: dict[Language, tuple[str, ...]] = {
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _YESTERDAY: dict[Language, str] = {"fr": "hier", "en": "yesterday"}
 _DAYS_WITH_TIME = 7
+_PERCENT: dict[Language, str] = {"fr": "#,##0\N{NARROW NO-BREAK SPACE}%", "en": "#,##0%"}
 
 
 def filesize(size_bytes: int, language: Language) -> str:
@@ -36,6 +37,25 @@ def number(value: float, language: Language) -> str:
     return format_decimal(value, locale=language)
 
 
+def percent(share: float, language: Language) -> str:
+    """A share from 0 to 1 in whole hundredths, "80 %" with its narrow no-break space, "80%"; what is not nothing is
+    never written as nothing: "< 1 %".
+    """
+    written = format_percent(max(share, 0.01) if share > 0 else 0, _PERCENT[language], locale=language)
+    return f"<{_NO_BREAK}{written}" if 0 < share < 0.005 else written
+
+
+def day(date: date, language: Language) -> str:
+    """A day in words: "4 mars 2027"."""
+    return format_date(date, "d MMMM y", locale=language)
+
+
+def instant(when: datetime, now: datetime, language: Language) -> Markup:
+    """An instant in full as `<time>`, for what serves as a proof; shown in the zone of `now`."""
+    local = when.astimezone(now.tzinfo)
+    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), whole(local, language))
+
+
 def moment(instant: datetime, now: datetime, language: Language) -> Markup:
     """An instant as `<time>`: short for the eye, whole in `datetime` and on hover.
 
@@ -50,7 +70,7 @@ def moment(instant: datetime, now: datetime, language: Language) -> Markup:
 
 def whole(local: datetime, language: Language) -> str:
     """An instant in full, to the minute, in its own zone."""
-    return format_datetime(local, "d MMMM y HH:mm z", locale=language)
+    return format_datetime(local, "d MMMM y HH:mm ZZZZ", locale=language)
 
 
 def _short(local: datetime, now: datetime, language: Language) -> str:

@@ -192,9 +192,10 @@ def _answer(
 
 
 def _explanation(request: web.Request, error: ComgovError, status: int) -> dict[str, object]:
-    """The values of error.html; after an outage the form as it was filled, ready to be sent again."""
+    """The values of error.html. again: after an outage, the form as it was filled; back: the page it was on."""
     again = [] if not isinstance(error, Unavailable) else forms.filled(request)
-    return {"error": error, "status": status, "reference": request[REQUEST_ID], "again": again}
+    back = None if request.method in ("GET", "HEAD") else _way_back(request)
+    return {"error": error, "status": status, "reference": request[REQUEST_ID], "again": again, "back": back}
 
 
 def _way_back(request: web.Request) -> str:

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 from aiohttp import web
@@ -113,7 +113,7 @@ def local_now(request: web.Request) -> datetime:
 
 
 def whole_moment(request: web.Request, when: datetime) -> str:
-    """An instant in full, for sentences: "4 mars 2026 17:00 UTC+2"."""
+    """An instant in full, for sentences: "4 mars 2026 17:00 UTC+02:00"."""
     return formats.whole(when.astimezone(local_now(request).tzinfo), language(request))
 
 
@@ -199,19 +199,24 @@ def _environment(loader: jinja2.BaseLoader, catalogue: Catalogue, static: Callab
     environment.policies["ext.i18n.trimmed"] = True
     environment.filters["filesize"] = partial(formats.filesize, language=language)
     environment.filters["number"] = partial(formats.number, language=language)
-    environment.filters["moment"] = _moment_filter(language)
+    environment.filters["percent"] = partial(formats.percent, language=language)
+    environment.filters["day"] = partial(formats.day, language=language)
+    environment.filters["moment"] = _timely(formats.moment, language)
+    environment.filters["instant"] = _timely(formats.instant, language)
     environment.globals["static"] = static
     environment.globals["language"] = language
     environment.globals["sentence"] = partial(_sentence, catalogue)
     return environment
 
 
-def _moment_filter(language: Language) -> Callable[..., Markup]:
-    @jinja2.pass_context
-    def moment(context: jinja2.runtime.Context, instant: Any) -> Markup:
-        return formats.moment(instant, context["now"], language)
+def _timely(write: Callable[[datetime, datetime, Language], Markup], language: Language) -> Callable[..., Markup]:
+    """A filter that knows the present instant, and with it the zone."""
 
-    return moment
+    @jinja2.pass_context
+    def written(context: jinja2.runtime.Context, instant: datetime) -> Markup:
+        return write(instant, context["now"], language)
+
+    return written
 
 
 def _sentence(catalogue: Catalogue, error: ComgovError) -> str:

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 SUBJECT_LIMIT = 500  # characters
 TEXT_LIMIT = 500_000
 ADDRESSES_LIMIT = 20_000  # characters of one field of addresses
+_NAMED_LIMIT = 500  # characters of a header that a list row looks at
+
+
+def names_of(addresses: str) -> str:
+    """Who a decoded header of addresses names, as a list has room for: names alone, the address where there is none."""
+    bare = re.sub(r"(^|, )<([^<>]*)>", r"\1\2", addresses[:_NAMED_LIMIT])
+    return re.sub(r" <[^<>]*(?:>|$)", "", bare).replace('"', "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from comgov.web.representation import content_disposition
 from comgov.webmail import letter
 from comgov.webmail.actions import reading, sending, writing
 from comgov.webmail.config import Config
-from comgov.webmail.model import Answered
+from comgov.webmail.model import Answered, names_of
 from mail.mailbox import SpecialUse
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ async def show_inbox(request: http.Request) -> http.StreamResponse:
 async def show_mailbox(request: http.Request) -> http.StreamResponse:
     """`GET /mail/{mailbox}`: a page of a mailbox; `unread`, `q` and `before` in the address."""
     opened = await _opened(request)
-    return web.render(request, "webmail/list.html", listing=await _list(request, opened), message=None)
+    listing = await _list(request, opened)
+    return web.render(request, "webmail/list.html", listing=listing, message=None, names_of=names_of)
 
 
 async def show_message(request: http.Request) -> http.StreamResponse:
@@ -91,6 +92,7 @@ async def show_message(request: http.Request) -> http.StreamResponse:
         request,
         "webmail/message.html",
         listing=listing,
+        names_of=names_of,
         message=message,
         letter=found,
         as_text=as_text,
@@ -326,7 +328,16 @@ async def show_drafts(request: http.Request) -> http.StreamResponse:
     last: datetime | None = drafts[-1].saved_at if len(drafts) == limit else None
     after = f"/mail/drafts?before={quote(last.isoformat())}" if last is not None else None
     desk = await _desk(platform, who, who.person_id)
-    return web.render(request, "webmail/drafts.html", drafts=drafts, total=total, after=after, before=before, desk=desk)
+    return web.render(
+        request,
+        "webmail/drafts.html",
+        drafts=drafts,
+        names_of=names_of,
+        total=total,
+        after=after,
+        before=before,
+        desk=desk,
+    )
 
 
 async def show_draft(request: http.Request) -> http.StreamResponse:

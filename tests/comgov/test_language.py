@@ -80,6 +80,17 @@ def test_french_is_set_as_a_printer_would(room: str) -> None:
             assert wrong.search(one) is None, one
 
 
+def test_a_sentence_said_in_several_rooms_has_one_french() -> None:
+    """All catalogues are read into one: of two translations, one room would get the other's."""
+    known: dict[tuple[str | None, object], set[object]] = {}
+    for room in ROOMS:
+        with (HERE / room / "locale" / "fr.po").open("rb") as stream:
+            for message in read_po(stream, locale="fr"):
+                if message.id:
+                    known.setdefault((message.context, message.id), set()).add(message.string)
+    assert {message: french for message, french in known.items() if len(french) > 1} == {}
+
+
 def _whole(french: str | tuple[str, ...] | None) -> bool:
     return bool(french) and (isinstance(french, str) or all(french))
 

@@ -101,7 +101,7 @@ PAGES = (
         CLAIRE,
         "/mail/write",
         "/mail/write",
-        _fill("button[value=send]", to="personne@nulle", subject="Budget", text="Bonjour,"),
+        _fill("button[value=send]", to="pas une adresse", subject="Budget", text="Bonjour,"),
         400,
     ),
     Page("draft", CLAIRE, "/mail/drafts/{draft}", "{draft}"),

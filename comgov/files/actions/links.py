@@ -104,7 +104,7 @@ def _check_lifetime(platform: Platform, lifetime: timedelta | None) -> timedelta
     if lifetime is None:
         return config.link_lifetime
     if not timedelta(0) < lifetime <= config.link_lifetime_limit:
-        raise Invalid(N_("A link can last at most {days} days."), days=config.link_lifetime_limit.days)
+        raise Invalid(N_("A link lasts from 1 to {days} days. No link was made."), days=config.link_lifetime_limit.days)
     return lifetime
 
 

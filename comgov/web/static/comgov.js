@@ -27,6 +27,12 @@
     for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
   });
 
+  /* of tabs that do not fit, the current one is in sight */
+  for (const tab of document.querySelectorAll(".tabs [aria-current], .filters [aria-current]")) {
+    const row = tab.parentElement;
+    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.clientWidth) / 2;
+  }
+
   /* a list beside what is read stays where it was scrolled to */
   const column = document.querySelector("body.list main, body.reading main");
   if (column) {

@@ -142,7 +142,7 @@ async def test_a_person_is_added_with_a_password_that_is_shown_once_and_works(go
     browser = await open_as(JEAN)
     fields = [("institution", "sante"), ("name", "Aline"), ("local_part", "Aline"), ("role", "signatory")]
     answer = await browser.fill("/administration/people", fields)
-    password = re.search(r"<dd>([a-z]{10}-[a-z]{10})</dd>", answer.text)
+    password = re.search(r"<dd><code>([a-z]{10}-[a-z]{10})</code></dd>", answer.text)
     assert password is not None
     assert answer.headers["Cache-Control"] == "no-store"
     assert await authenticate(government.platform, "aline@sante.gov.test", password[1], ip="192.0.2.1")
@@ -192,7 +192,7 @@ async def test_an_account_is_closed_opened_and_given_a_new_password(government: 
     await browser.fill(page, {"address": CLAIRE}, to=f"{page}/enable")
     assert not (await get_person(government.platform, CLAIRE)).disabled
     answer = await browser.fill(page, {"address": CLAIRE}, to=f"{page}/password")
-    password = re.search(r"<dd>([a-z]{10}-[a-z]{10})</dd>", answer.text)
+    password = re.search(r"<dd><code>([a-z]{10}-[a-z]{10})</code></dd>", answer.text)
     assert password is not None
     assert await authenticate(government.platform, CLAIRE, password[1], ip="192.0.2.1")
 
@@ -218,7 +218,7 @@ async def test_people_are_filtered_in_the_address_and_paged(government: Governme
     assert "<script>“" not in empty and "&lt;script&gt;" in empty
 
 
-_SHOWN = re.compile(r"<dd>([a-z]{10}-[a-z]{10})</dd>")
+_SHOWN = re.compile(r"<dd><code>([a-z]{10}-[a-z]{10})</code></dd>")
 
 
 @pytest.mark.parametrize("to", ["/administration/people", "/administration/people/password"])

@@ -64,7 +64,8 @@ async def test_a_dossier_is_drafted_sealed_registered_and_acknowledged_in_the_br
     assert "Note.txt" in page
 
     solemn = (await aline.get(f"{draft}/seal")).text
-    assert "Sceller 2 pièces et transmettre, en tant que Aline" in solemn
+    assert "Sceller 2 pièces et transmettre, en tant que signataire" in solemn
+    assert "Aline, vous scellez en tant que signataire" in solemn
     assert "Institution finances" in solemn
     fingerprint = re.search('name="fingerprint" value="([0-9a-f]{64})"', solemn)
     assert fingerprint is not None

@@ -226,7 +226,7 @@ async def test_the_story_shows_that_the_sender_was_warned(government: Government
 
     async def told() -> list[tuple[str, object]]:
         [way] = (await reading.story(government.platform, government.aline, dossier.message_id)).ways
-        return [(step.title, step.at) for step in story.tell(way, str, timedelta(hours=24))]
+        return [(step.title, step.at) for step in story.tell(way, str, "fr", timedelta(hours=24))]
 
     assert (await told())[1] == ("Late: the sender was warned", warned)
     clock.advance(timedelta(hours=1))

@@ -14,6 +14,7 @@ from comgov.actor import console
 from comgov.feature import Feature
 from comgov.institutions.actions import add
 from comgov.people.actions import actor_of, add_person, add_post, disable_person, hold_post, sessions
+from comgov.people.model import browser_named
 from comgov.people.web import actor
 
 if TYPE_CHECKING:
@@ -45,6 +46,23 @@ async def test_signing_in_leads_to_the_page_that_was_asked_for(browser: Browser)
     assert "Claire Niyonzima" in page
     assert "Ministère de la Santé" in page
     assert "Secrétariat" in page
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0 Safari/537.36",
+            "Chrome, Linux",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/143.0 Safari/537.36 Edg/143.0", "Edge, Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari, iOS"),
+        ("Mozilla/5.0 (Android 14; Mobile; rv:133.0) Gecko/133.0 Firefox/133.0", "Firefox, Android"),
+        ("curl/8.5", ""),
+    ],
+)
+def test_a_browser_is_called_as_its_owner_calls_it(agent: str, name: str) -> None:
+    assert browser_named(agent) == name
 
 
 async def test_a_wrong_password_keeps_the_address_and_not_the_password(browser: Browser) -> None:

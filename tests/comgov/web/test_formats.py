@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from comgov.web.formats import filesize, moment, number
+from comgov.web.formats import day, filesize, instant, moment, number, percent
 from comgov.web.pages import Flash, choose_language, dump_flashes, is_local, load_flashes
 
 NOW = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
@@ -30,6 +30,28 @@ def test_a_size_has_two_digits_that_matter(size_bytes: int, french: str, english
         filesize(size_bytes, "fr").replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", "") == french
     )
     assert filesize(size_bytes, "en").replace("\N{NO-BREAK SPACE}", " ") == english
+
+
+@pytest.mark.parametrize(
+    ("share", "french", "english"),
+    [
+        (0, "0\N{NARROW NO-BREAK SPACE}%", "0%"),
+        (0.000001, "<\N{NO-BREAK SPACE}1\N{NARROW NO-BREAK SPACE}%", "<\N{NO-BREAK SPACE}1%"),
+        (0.008, "1\N{NARROW NO-BREAK SPACE}%", "1%"),
+        (0.8, "80\N{NARROW NO-BREAK SPACE}%", "80%"),
+        (12.5, "1\N{NARROW NO-BREAK SPACE}250\N{NARROW NO-BREAK SPACE}%", "1,250%"),
+    ],
+)
+def test_a_share_is_told_in_hundredths_and_never_as_nothing_unless_it_is(
+    share: float, french: str, english: str
+) -> None:
+    assert (percent(share, "fr"), percent(share, "en")) == (french, english)
+
+
+def test_a_day_and_a_proof_s_instant_are_written_out() -> None:
+    assert day(date(2027, 8, 4), "fr") == "4 août 2027"
+    assert day(date(2027, 8, 4), "en") == "4 August 2027"
+    assert instant(NOW, NOW, "fr") == '<time datetime="2026-03-04T15:00:00+00:00">4 mars 2026 15:00 UTC+00:00</time>'
 
 
 def test_thousands_are_set_apart_by_a_thin_space_in_french() -> None:

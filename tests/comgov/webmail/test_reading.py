@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from comgov.webmail.model import names_of
 from mail.mailbox import Flag, SpecialUse
 from tests.comgov.webmail.conftest import CLAIRE, ERIC, JEAN, SECRETARIAT
 
@@ -329,3 +330,17 @@ async def test_a_message_whose_bytes_are_out_of_reach_is_503_and_not_a_short_one
         await store.delete(blob.sha256)
     assert [(await claire.get(each)).status for each in paths] == [503] * 4
     assert "Réessayez" in (await claire.get(f"{path}/parts/2")).text
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("Anna Ndayizeye <anna@example.org>", "Anna Ndayizeye"),
+        ('"Ndayizeye, Anna" <anna@example.org>, eric@finances.gov.test', "Ndayizeye, Anna, eric@finances.gov.test"),
+        ("<anna@example.org>, <eric@example.org>", "anna@example.org, eric@example.org"),
+        ("", ""),
+        ("Anna <anna@exam", "Anna"),
+    ],
+)
+def test_a_row_names_people_without_their_addresses(header: str, names: str) -> None:
+    assert names_of(header) == names
