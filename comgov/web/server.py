@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _BACKLOG = 512
+
+log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -101,6 +105,21 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._end_waiting()
         super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is no HTTP gets a sentence, and a line in the log: any scanner can send as much of it as it likes."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        log.warning("http.malformed", ip=request.remote, status=status, reason=type(exc).__name__)
+        response = web.Response(status=status, text="This is no request that HTTP knows (RFC 9112).\n")
+        response.force_close()
+        return response
 
     def _begin_to_wait(self) -> None:
         self._hanging_up = asyncio.get_running_loop().call_later(self._patience_seconds, self._hang_up)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web as http
+from structlog.testing import capture_logs
 
 from comgov import web
 
@@ -179,3 +180,21 @@ async def test_a_head_that_is_too_long_or_malformed_is_refused(port: int, head: 
     assert answer == b"" or answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"Traceback" not in answer
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "noise", [b"GET / HTTP/1.1\r\nHost: x\r\nX-Null: \0\r\n\r\n", b"\x16\x03\x01\x02\0\x01\0\r\n\r\n", b"GET\r\n\r\n"]
+)
+async def test_what_is_no_http_gets_a_sentence_and_a_line_in_the_log(
+    port: int, noise: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as logs:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(noise)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert answer.endswith(b"(RFC 9112).\n")
+    assert [entry["event"] for entry in logs] == ["http.malformed"]
+    assert not caplog.records
