@@ -47,10 +47,18 @@ Reçus d'un dossier scellé. Chacun se vérifie avec openssl seul :
   openssl cms -verify -cades -binary -inform DER -in 00-SEALED.p7s -content 00-SEALED.json \\
           -CAfile root+crls.pem -crl_check_all -purpose any -attime INSTANT -out /dev/null
 
-INSTANT : celui du reçu (« at »), en secondes depuis 1970. « previous » est le SHA-256 du fichier .json qui précède.
+INSTANT : celui du reçu (« at », en UTC), en secondes depuis 1970 ; par exemple : date -d 2026-11-23T08:00:00Z +%s
+root+crls.pem : le certificat racine et les listes de révocation, à prendre sur le serveur (/pki/root+crls.pem).
+« manifest » est le SHA-256 de META-INF/ASiCManifest001.xml dans le conteneur ; « previous » celui du fichier .json du
+reçu précédent. Les fichiers .tlog-proof prouvent l'inscription au registre (C2SP tlog-proof).
+
 Tous ensemble, avec leur suite et leur inscription aux registres :
 
-  comgov dossier verify RECUS.zip --trust root+crls.pem
+  comgov dossier verify RECUS.zip --trust root+crls.pem --extract SORTIE
+
+Puis, dans SORTIE, l'horodatage de chacun (RFC 3161), encore avec openssl seul :
+
+  openssl ts -verify -data 00-SEALED.sigvalue.bin -in 00-SEALED.token.der -token_in -CAfile root.pem
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -14,6 +14,11 @@ from comgov.signing import asice
 from comgov.signing.errors import Malformed
 from comgov.signing.trust import Trust
 from comgov.signing.verdict import Reason, Valid, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from comgov.dossiers.verification import Receipt
 
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 512  # enough for the name of a zip's first member
@@ -42,7 +47,9 @@ def verify(
     ],
     extract: Annotated[
         Path | None,
-        typer.Option(help="An empty directory, for the pieces and what openssl wants to verify.", file_okay=False),
+        typer.Option(
+            help="An empty directory, for the pieces (or receipts) and what openssl wants to verify.", file_okay=False
+        ),
     ] = None,
     receipts: Annotated[
         Path | None,
@@ -59,7 +66,7 @@ def verify(
             if _is_container(stream):
                 verdict, manifest = _verify_container(stream, pinned, extract)
             else:
-                verdict, manifest = _verify_receipts(stream, pinned, None), None
+                verdict, manifest = _verify_receipts(stream, pinned, None, extract), None
         if receipts:
             with receipts.open("rb") as stream:
                 verdict = verification.also(verdict, _reasons(_verify_receipts(stream, pinned, manifest)))
@@ -72,6 +79,8 @@ def verify(
     except OSError as error:
         typer.echo(f"{extract or file}: {error.strerror}. Nothing is said about the seal.", err=True)
         raise typer.Exit(2) from error
+    if not pinned.crls:
+        print("Revocations: as the signatures carry them; give root+crls.pem to --trust for those published since.")
     _conclude(verdict)
 
 
@@ -84,9 +93,7 @@ def _is_container(stream: BinaryIO) -> bool:
 
 def _verify_container(stream: BinaryIO, pinned: Trust, extract: Path | None) -> tuple[Verdict, bytes | None]:
     if extract is not None:
-        extract.mkdir(parents=True, exist_ok=True)
-        if any(extract.iterdir()):
-            raise FileExistsError(extract)
+        _make_empty(extract)
         asice.verify(stream, pinned, extract_to=extract)
         stream.seek(0)
     examiner = examination.Examiner(pinned)
@@ -102,11 +109,21 @@ def _verify_container(stream: BinaryIO, pinned: Trust, extract: Path | None) -> 
     return examined.verdict, examined.manifest
 
 
-def _verify_receipts(stream: BinaryIO, pinned: Trust, manifest: bytes | None) -> Verdict:
+def _make_empty(extract: Path) -> None:
+    extract.mkdir(parents=True, exist_ok=True)
+    if any(extract.iterdir()):
+        raise FileExistsError(extract)
+
+
+def _verify_receipts(stream: BinaryIO, pinned: Trust, manifest: bytes | None, extract: Path | None = None) -> Verdict:
     """All chains of a bundle. manifest: that of the container which they must be about."""
     found = []
     verdict: Verdict = Valid()
-    for recipient, chain in bundle.read(stream).items():
+    chains = bundle.read(stream)
+    if extract is not None:
+        _make_empty(extract)
+        _extract(chains.values(), extract)
+    for recipient, chain in chains.items():
         verdict = verification.verify_chain(chain, pinned)
         print(f"Receipts {('of ' + recipient) if recipient else ''}:")
         for receipt in chain:
@@ -117,6 +134,17 @@ def _verify_receipts(stream: BinaryIO, pinned: Trust, manifest: bytes | None) ->
                 found.append(verification.another_dossier(receipt.name))
         found += _reasons(verdict)
     return verification.also(Valid(verdict.report), found)
+
+
+def _extract(chains: Iterable[Sequence[Receipt]], directory: Path) -> None:
+    """Each receipt with its signature, and for `openssl ts` the signature's value and its time-stamp."""
+    files: dict[str, bytes] = {}
+    for receipt in {each.name: each for chain in chains for each in chain}.values():
+        files |= {f"{receipt.name}.json": receipt.body, f"{receipt.name}.p7s": receipt.signature}
+    for name, content in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_bytes(content)
+    asice.extract_tokens(files, directory)
 
 
 def _reasons(verdict: Verdict) -> list[Reason]:

@@ -77,13 +77,11 @@ class Examiner:
         manifest = next(
             (member.sha256 for member in self._verification.members if member.name == manifest_name(1)), None
         )
-        try:
-            bordereau = documents.read_bordereau(self._verification.bordereau or b"")
-        except Malformed as error:
-            found = Reason(Indication.FORMAT_FAILURE, error.public, tuple(error.values.items()))
-            return Examination(_also(verdict, [found]), None, manifest)
+        bordereau, unreadable = _bordereau(self._verification.bordereau or b"")
         if not isinstance(verdict, Valid) and not verdict.report.signatures:
             return Examination(verdict, bordereau, manifest)  # it was not read to its end: nothing to compare
+        if bordereau is None:
+            return Examination(_also(verdict, unreadable), None, manifest)
         found_too = list(_check(bordereau, self._verification.members, verdict.report, recipient))
         return Examination(_also(verdict, found_too), bordereau, manifest)
 
@@ -94,6 +92,13 @@ async def examine(chunks: AsyncIterable[bytes], trust: Trust, recipient: str | N
     async for chunk in chunks:
         examiner.feed(chunk)
     return await asyncio.to_thread(examiner.conclude, recipient)
+
+
+def _bordereau(content: bytes) -> tuple[Bordereau | None, list[Reason]]:
+    try:
+        return documents.read_bordereau(content), []
+    except Malformed as error:
+        return None, [Reason(Indication.FORMAT_FAILURE, error.public, tuple(error.values.items()))]
 
 
 def _also(verdict: Verdict, reasons: list[Reason]) -> Verdict:

@@ -165,8 +165,6 @@ class _Auditor:
         self.origin = value["origin"]
         for key in _keys(value.get("certificates")):
             self.keys.setdefault(key.origin, []).append(key)
-        if self.origin not in self.keys:
-            raise AuditError("the certificate of the register itself is missing")
         if self.pinned is None:
             self._found(Indication.TRY_LATER, "Whose keys these are was not checked: no root certificate was given.")
         else:
@@ -183,6 +181,8 @@ class _Auditor:
         return self.pinned and replace(self.pinned, crls=(*self.pinned.crls, *self.lists))
 
     def _enter(self, value: Mapping[str, Any]) -> None:
+        if self.origin not in self.keys:
+            raise AuditError("the certificate of the register itself is missing")
         body, index = value.get("body"), value["entry"]
         if not isinstance(body, str) or index != self.frontier.size:
             raise AuditError(f"entry {self.frontier.size} is missing, or not in its place")
@@ -230,7 +230,7 @@ class _Auditor:
         self.signed = _Signed(checkpoint=signed, signer=signer, cosigners=cosigners, token=token)
 
     def _signer(self, signed: checkpoint.SignedCheckpoint) -> Key:
-        own = self.keys[self.origin]
+        own = self.keys.get(self.origin, [])
         found = checkpoint.verify(signed, *(key.public_key for key in own))
         return next(key for key in own if key.public_key is found)
 
@@ -248,6 +248,8 @@ class _Auditor:
     def conclude(self) -> Audited:
         if not self.origin:
             raise AuditError("the file is empty")
+        if self.frontier.size == 0:
+            self._found(Indication.NO_POE, "The register is empty: nothing was entered or signed yet.")
         judged = _judge(self.signed, self._known()) if self.signed else _Judged()
         self.reasons += judged.reasons
         if self.signed_size < self.frontier.size:

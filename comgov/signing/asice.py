@@ -158,7 +158,7 @@ def verify(file: BinaryIO, pinned: Trust, *, extract_to: Path | None = None) -> 
         verification.feed(chunk)
     verdict = verification.conclude()
     if extract_to is not None:
-        _extract_tokens(verification.kept, extract_to)
+        extract_tokens(verification.kept, extract_to)
     return verdict
 
 
@@ -172,8 +172,9 @@ async def verify_stream(chunks: AsyncIterable[bytes], pinned: Trust) -> Verdict:
     return verification.conclude()
 
 
-def _extract_tokens(kept: dict[str, bytes], directory: Path) -> None:
-    for name, content in kept.items():
+def extract_tokens(files: dict[str, bytes], directory: Path) -> None:
+    """Write, for each signature `name.p7s` among these files, `name.sigvalue.bin` and `name.token.der`."""
+    for name, content in files.items():
         if not name.endswith(".p7s"):
             continue
         try:

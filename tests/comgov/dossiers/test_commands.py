@@ -157,6 +157,42 @@ async def test_extracting_gives_pieces_and_what_openssl_wants(government: Govern
     assert "not empty" in said
 
 
+async def test_extracting_receipts_gives_what_openssl_wants_for_each(
+    government: Government, tmp_path: Path, clock: Any
+) -> None:
+    dossier = await sent(government)
+    _, receipts, trust = await files(government, tmp_path, dossier.message_id)
+    target = tmp_path / "out"
+    assert run("dossier", "verify", receipts, "--trust", trust, "--extract", target)[0] == 0
+    stems = [path.with_suffix("") for path in sorted(target.rglob("*.json"))]
+    assert [stem.name for stem in stems] == ["00-SEALED", "01-SubmissionAcceptance", "02-ContentConsignment"]
+    at = str(int(clock().timestamp()))
+    for stem in stems:
+        command = ["openssl", "ts", "-verify", "-data", f"{stem}.sigvalue.bin", "-in", f"{stem}.token.der"]
+        command += ["-token_in", "-CAfile", str(trust), "-attime", at]
+        assert "Verification: OK" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert run("dossier", "verify", receipts, "--trust", trust, "--extract", target)[0] == 2
+
+
+async def test_a_root_without_lists_is_said_to_know_no_later_revocation(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    assert "published since" not in run("dossier", "verify", asice, "--trust", trust)[1]
+    trust.write_bytes(Trust(root=(await authority.trust(government.platform)).root).pem())
+    status, said = run("dossier", "verify", asice, "--trust", trust)
+    assert status == 0
+    assert "give root+crls.pem to --trust for those published since" in said
+
+
+async def test_a_malformed_container_is_called_so_once(government: Government, tmp_path: Path) -> None:
+    dossier = await sent(government)
+    asice, _, trust = await files(government, tmp_path, dossier.message_id)
+    asice.write_bytes(asice.read_bytes().replace(b"asic-e", b"asic-x", 1))
+    status, said = run("dossier", "verify", asice, "--trust", trust)
+    assert status == 1
+    assert said.count("FORMAT_FAILURE") == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"nonsense", b"PK\5\6" + bytes(18)])
 async def test_whatever_is_given_to_verify_is_answered(government: Government, tmp_path: Path, content: bytes) -> None:
     trust = tmp_path / "root.pem"

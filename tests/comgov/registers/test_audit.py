@@ -85,6 +85,14 @@ async def test_a_register_whose_certificate_was_revoked_before_is_invalid_until_
     assert isinstance(audit.audit(await exported(government, clock), await root(government)).verdict, Valid)
 
 
+async def test_an_empty_register_is_called_so(government: Government, clock: Any) -> None:
+    found = audit.audit(await exported(government, clock), await root(government))
+    assert isinstance(found.verdict, Indeterminate)
+    assert [str(each) for each in found.verdict.reasons] == [
+        "The register is empty: nothing was entered or signed yet."
+    ]
+
+
 async def test_a_revoked_authority_takes_its_register_with_it(government: Government, clock: Any) -> None:
     await enter(government)
     await exported(government, clock)

@@ -201,6 +201,9 @@ async def test_an_oversize_manifest_is_refused_before_it_is_read(world: World) -
     huge = part(manifest.manifest_name(1), b" " * (manifest.MAX_MANIFEST_BYTES + 1))
     raw = await joined([part("bordereau.json", b"{}"), huge])
     assert "is larger than 1048576 bytes" in why(verify(raw, world.trust))
+    verification = asice.Verification(world.trust)
+    verification.feed(raw[: raw.index(b"ASiCManifest") + 100])
+    assert verification.is_settled
 
 
 async def test_manifests_and_signatures_have_a_limit_together(world: World) -> None:

@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,6 +174,37 @@ def _with_header(name: str, *, flags: int = 0, method: int = 0, size: int = 0) -
 def test_a_hostile_member_is_refused_with_a_reason(raw: bytes, sentence: str) -> None:
     with pytest.raises(Malformed, match=sentence):
         read(raw)
+
+
+async def test_reading_stops_at_the_limit_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = await written({"a": bytes(1000)})
+    monkeypatch.setattr(container, "MAX_CONTAINER_BYTES", len(raw))
+    read(raw)
+    monkeypatch.setattr(container, "MAX_CONTAINER_BYTES", len(raw) - 1)
+    with pytest.raises(Malformed, match="at most 4 GiB"):
+        read(raw)
+
+
+def test_a_mimetype_of_the_same_checksum_is_refused() -> None:
+    """CRC-32 is no digest: another text of the same length and checksum is made in a moment."""
+    text = bytearray(MIME_TYPE.upper())
+    wanted = zlib.crc32(MIME_TYPE) ^ zlib.crc32(text)
+    pairs: dict[int, tuple[int, int]] = {}  # by its highest bit: what turning some bits of the text turns in the sum
+    for bit in range(8 * len(text)):
+        turned = bytearray(text)
+        turned[bit // 8] ^= 1 << bit % 8
+        effect, bits = zlib.crc32(turned) ^ zlib.crc32(text), 1 << bit
+        while effect and effect.bit_length() in pairs:
+            effect, bits = effect ^ pairs[effect.bit_length()][0], bits ^ pairs[effect.bit_length()][1]
+        if effect:
+            pairs[effect.bit_length()] = (effect, bits)
+    turn = 0
+    while wanted:
+        wanted, turn = wanted ^ pairs[wanted.bit_length()][0], turn ^ pairs[wanted.bit_length()][1]
+    forged = (int.from_bytes(text, "little") ^ turn).to_bytes(len(text), "little")
+    assert zlib.crc32(forged) == zlib.crc32(MIME_TYPE) and forged != MIME_TYPE
+    with pytest.raises(Malformed, match="mimetype is not"):
+        read(zipped(MIME).replace(MIME_TYPE, forged))
 
 
 async def test_a_symbolic_link_is_refused() -> None:
