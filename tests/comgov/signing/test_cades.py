@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,80 @@ def test_every_altered_byte_is_invalid(world: World, level: Level) -> None:
         assert isinstance(cades.verify(bytes(signature), CONTENT, world.trust), Invalid), place
         signature[place] ^= bit
     assert isinstance(cades.verify(bytes(signature), CONTENT, world.trust), Valid)
+
+
+def test_a_signature_by_another_key_than_the_certificates_is_invalid(world: World) -> None:
+    """Whoever has the certificate, which is public, and a time-stamp, which anyone gets, still lacks the key."""
+    forged = replace(world, seal=replace(world.seal, key=certificates.new_key(Purpose.SEAL)))
+    assert indications(cades.verify(forged.sign(CONTENT), CONTENT, world.trust)) == {Indication.SIG_CRYPTO_FAILURE}
+
+
+def test_a_time_stamp_by_another_key_than_its_authoritys_is_invalid(world: World) -> None:
+    credential = replace(world.stamper.credential, key=certificates.new_key(Purpose.TIME_STAMP))
+    forged = replace(world, stamper=tsp.Authority(credential=credential))
+    verdict = cades.verify(forged.sign(CONTENT), CONTENT, world.trust)
+    assert Indication.SIG_CRYPTO_FAILURE in indications(verdict)
+    assert verdict.report.signatures[0].proven is None
+
+
+def resigned(
+    world: World, kind: x509.ObjectIdentifier, content: bytes | None, bound_to: x509.Certificate, credential: Credential
+) -> bytes:
+    """A message as ours are, signed truly, its attributes bound to that certificate."""
+    digest = hashlib.sha256(CONTENT if content is None else content).digest()
+    attributes = [
+        cms.attribute(oids.CONTENT_TYPE, kind),
+        cms.attribute(oids.MESSAGE_DIGEST, digest),
+        cms.attribute(oids.SIGNING_TIME, cms.time(NOW)),
+        cms.signing_certificate_v2(bound_to),
+    ]
+    if content is None:
+        _, signer = cms.read(world.sign(CONTENT))
+        commitment = cms.Attributes(signer.signed_attrs).der(oids.COMMITMENT_TYPE)
+        assert commitment is not None
+        attributes.append(cms.attribute_of(oids.COMMITMENT_TYPE, commitment))
+    return asn1.encode_der(
+        cms.sign(
+            credential,
+            content_type=kind,
+            content=content,
+            signed_attributes=attributes,
+            certificates=credential.chain,
+            crls=world.crls if content is None else (),
+        )
+    )
+
+
+def test_a_signature_bound_to_another_certificate_is_invalid(world: World) -> None:
+    """Another certificate of the same key could be put in the place of the one that was meant (RFC 5035 §5)."""
+    again = like(world.seal.certificate, world.authority, world.seal.key.public_key())
+    for bound_to, expected in ((world.seal.certificate, set()), (again, {Indication.SIG_CONSTRAINTS_FAILURE})):
+        signature = resigned(world, oids.DATA, None, bound_to, world.seal)
+        value = hashlib.sha256(cades.signature_value(signature)).digest()
+        stamped = cades.with_time_stamp(signature, world.stamper.stamp(value, at=NOW, serial_number=1))
+        verdict = cades.verify(stamped, CONTENT, world.trust)
+        assert (indications(verdict) if expected else verdict.__class__) == (expected or Valid)
+
+
+@pytest.mark.parametrize("spoilt", ["nothing", "binding", "content"])
+def test_a_token_bound_to_another_certificate_or_over_other_content_is_invalid(world: World, spoilt: str) -> None:
+    credential = world.stamper.credential
+    token = world.stamper.stamp(bytes(32), at=NOW, serial_number=1)
+    info = tsp.read(token).signed.encap_content_info.content
+    assert info is not None
+    again = like(credential.certificate, world.root, credential.key.public_key())
+    bound_to = again if spoilt == "binding" else credential.certificate
+    made = resigned(world, oids.TST_INFO, info, bound_to, credential)
+    if spoilt == "content":
+        signed, _ = cms.read(made)
+        other = world.stamper.stamp(bytes(32), at=NOW, serial_number=2)
+        signed.encap_content_info = cms.EncapsulatedContentInfo(
+            content_type=oids.TST_INFO, content=tsp.read(other).signed.encap_content_info.content
+        )
+        made = asn1.encode_der(cms.ContentInfo(content_type=oids.SIGNED_DATA, content=signed))
+    _, reasons = tsp.verify(made, bytes(32), world.trust)
+    found = {each.indication for each in reasons}
+    assert found == (set() if spoilt == "nothing" else {Indication.SIG_CRYPTO_FAILURE})
 
 
 def test_a_signature_under_another_root_is_invalid(world: World, stranger: World) -> None:
@@ -251,6 +326,39 @@ def test_a_seal_with_an_extension_unknown_here_is_invalid(world: World, *, criti
         world.trust,
     )
     assert indications(verdict) == {Indication.CHAIN_CONSTRAINTS_FAILURE}
+
+
+@pytest.mark.parametrize("usages", [[ExtendedKeyUsageOID.EMAIL_PROTECTION], [oids.DOCUMENT_SIGNING] * 2])
+def test_a_seal_for_other_purposes_than_documents_is_invalid(world: World, usages: list[x509.ObjectIdentifier]) -> None:
+    good, purposes = world.seal.certificate, x509.ExtendedKeyUsage(usages)
+    other = world.with_seal(lambda issuer, key: like(good, issuer, key, (purposes, False)))
+    verdict = cades.verify(other.sign(CONTENT), CONTENT, world.trust)
+    assert indications(verdict) == {Indication.CHAIN_CONSTRAINTS_FAILURE}
+
+
+def test_the_time_stamp_of_a_strangers_authority_is_invalid(world: World, stranger: World) -> None:
+    """Its certificate bears the very names of ours, under a root of its own."""
+    verdict = cades.verify(replace(world, stamper=stranger.stamper).sign(CONTENT), CONTENT, world.trust)
+    assert indications(verdict) == {Indication.NO_CERTIFICATE_CHAIN_FOUND}
+
+
+def test_a_revocation_list_with_a_critical_extension_counts_for_nothing(world: World) -> None:
+    """A delta list, or one for some reasons only, does not say what it leaves out (RFC 5280 §5.2)."""
+    scope = x509.IssuingDistributionPoint(
+        full_name=None,
+        relative_name=None,
+        only_contains_user_certs=True,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )
+    builder = x509.CertificateRevocationListBuilder().issuer_name(world.authority.certificate.subject)
+    builder = builder.last_update(NOW).next_update(NOW + timedelta(days=1)).add_extension(scope, critical=True)
+    partial = builder.sign(world.authority.key, hashes.SHA256())
+    pinned = Trust(root=world.root.certificate, crls=(world.crls[0], partial))
+    verdict = cades.verify(world.sign(CONTENT, crls=()), CONTENT, pinned)
+    assert indications(verdict) == {Indication.TRY_LATER}
 
 
 @pytest.mark.parametrize(("ca", "path_length"), [(True, None), (True, 1), (False, None)])
