@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from comgov import web
 from comgov.actor import Actor, Role
 from comgov.errors import Full, Unauthenticated, Unavailable
-from comgov.feature import Feature, Place, Platform, Waiting
+from comgov.feature import Feature, Gesture, Place, Platform, Waiting
 
 if TYPE_CHECKING:
     from comgov.db import Database
@@ -85,7 +85,13 @@ SHELF: http.AppKey[list[str]] = http.AppKey("shelf", list)
 shelf = Feature(
     name="shelf",
     folder=Path(__file__).parent / "shelf",
-    place=Place(title="Shelf", path="/shelf", icon="files", order=10),
+    place=Place(
+        title="Shelf",
+        path="/shelf",
+        icon="files",
+        order=10,
+        gesture=Gesture(title="Put something", path="/shelf?new=1", icon="plus"),
+    ),
     waiting=count_waiting,
     routes=[
         http.get("/shelf", show),

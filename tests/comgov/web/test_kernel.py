@@ -61,6 +61,24 @@ async def test_what_waits_is_counted_in_the_rail_and_told_on_the_home_page(clair
     assert '<b class="count">3' in text
 
 
+async def test_the_home_page_offers_what_one_goes_to_each_place_for(claire: Client) -> None:
+    _, text, _ = await read(claire, "/")
+    assert 'href="/shelf?new=1"' in text
+    assert "Put something" in text
+
+
+@pytest.mark.parametrize(
+    ("referer", "leads_back"),
+    [("http://{host}/shelf?text=a", True), ("http://elsewhere.example/shelf", False), ("", False)],
+)
+async def test_a_refused_form_leads_back_to_the_page_it_was_on(claire: Client, referer: str, leads_back: bool) -> None:
+    referer = referer.format(host=f"{claire.host}:{claire.port}")
+    sent = {"csrf": await csrf_of(claire), "text": "too much"}
+    status, text, _ = await post(claire, "/shelf", sent, Referer=referer)
+    assert status == 507
+    assert ("Revenir au formulaire" in text) == leads_back
+
+
 async def test_the_language_is_the_cookies_then_the_browsers_then_french(client: Client) -> None:
     async def spoken(**headers: str) -> str:
         return (await read(client, "/shelf", **headers))[2]["Content-Language"]
