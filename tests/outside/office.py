@@ -184,18 +184,22 @@ def _message(sender: str, subject: str, text: str) -> EmailMessage:
     return message
 
 
-_SUBJECTS = (
-    "Réunion du comité de pilotage",
-    "Relevé des consommations d’internet",
-    "Ordre de mission à Ngozi",
-    "Re: Inventaire du parc informatique",
+_LETTERS = (
+    (
+        "Direction de la planification",
+        "Réunion du comité de pilotage",
+        "Le comité se réunit jeudi à 9 heures, salle B.",
+    ),
+    ("Exploitation du réseau", "Relevé des consommations d’internet", "Ci-joint le relevé d’octobre, par institution."),
+    ("Béatrice Niyongabo", "Ordre de mission à Ngozi", "L’ordre de mission est signé ; départ lundi."),
+    ("Service informatique", "Re: Inventaire du parc", "Il manque encore les postes du deuxième étage."),
 )
 _TEXT = "Bonjour,\n\nVoir https://example.org/ordre.\n\nBien à vous,\n"
 
 
 def _receive_mail(office: Office) -> None:
-    for number, subject in enumerate(_SUBJECTS, 1):
-        office.receive(_message(f"Service {number} <service{number}@example.org>", subject, _TEXT), CLAIRE)
+    for number, (sender, subject, text) in enumerate(_LETTERS, 1):
+        office.receive(_message(f"{sender} <service{number}@example.org>", subject, f"Bonjour,\n\n{text}\n"), CLAIRE)
     letter = _message("Anna Ndayizeye <anna@example.org>", "Budget révisé du programme de vaccination", _TEXT)
     letter.add_alternative(_HTML, subtype="html")
     pdf = b"%PDF-1.4 " + b"x" * 240_000
