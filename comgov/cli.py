@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -36,21 +38,40 @@ program = typer.Typer(
     rich_markup_mode=None,
 )
 
-_SENTENCES = (ComgovError, ConfigError, EmbeddedPostgresError, MigrationError, PortTakenError, StorageError)
+_SENTENCES = (EmbeddedPostgresError, MigrationError, PortTakenError, StorageError)
 
 
 def main() -> None:
     """Run the command line; an error is one sentence on standard error, exit 1 (2 on bad usage)."""
     try:
-        program()
+        _run()
     except ConfigError as error:
-        _fail(error, 2)
+        _fail(str(error), 2)
+    except ComgovError as error:
+        _fail(_one_line(error.public.format(**error.values)), 1)
     except _SENTENCES as error:
-        _fail(error, 1)
+        _fail(_one_line(str(error)), 1)
+    except OSError as error:
+        what = error.strerror or str(error)
+        _fail(_one_line(f"{error.filename}: {what}." if error.filename else f"{what}."), 1)
 
 
-def _fail(error: Exception, code: int) -> None:
-    text = error.public.format(**error.values) if isinstance(error, ComgovError) else str(error)
+def _run() -> None:
+    try:
+        program()
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk, a closed pipe: nothing more is written there, not even at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _fail(text: str, code: int) -> None:
     typer.echo(text, err=True)
     sys.exit(code)
 
@@ -109,9 +130,10 @@ def doctor(path: ConfigOption = DEFAULT_CONFIG) -> None:
 
     async def run(url: str) -> bool:
         is_well = True
-        async for finding in examine(settings, url):
-            typer.echo(f"{'ok    ' if finding.is_well else 'FAULT '} {finding.part:12} {finding.sentence}")
-            is_well &= finding.is_well
+        async with aclosing(examine(settings, url)) as findings:
+            async for finding in findings:
+                typer.echo(f"{'ok    ' if finding.is_well else 'FAULT '} {finding.part:12} {finding.sentence}")
+                is_well &= finding.is_well
         return is_well
 
     with node.database_for_command(settings) as url:

@@ -79,8 +79,8 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection in autocommit, for reading.
 
-        Raises DatabaseDown when the database cannot be reached or goes away meanwhile, Invalid for a text with NUL,
-        Full when its disk has no room.
+        Raises DatabaseDown when the database cannot be reached or goes away meanwhile, Full when its disk has no room,
+        Invalid for a text that it cannot keep.
         """
         try:
             connection = await self.pool.acquire(timeout=_PATIENCE)
@@ -88,7 +88,9 @@ class Database:
             raise DatabaseDown(error) from error
         try:
             yield connection
-        except asyncpg.CharacterNotInRepertoireError as error:  # NUL, the one character that PostgreSQL cannot keep
+        except asyncpg.DataError as error:
+            if not _is_unreadable(error):
+                raise
             raise Invalid("There is an unreadable character in what was sent. Nothing was changed.") from error
         except asyncpg.DiskFullError as error:
             raise Full(
@@ -158,6 +160,11 @@ def _refused(error: Exception) -> DatabaseRefused:
     return DatabaseRefused(
         N_("PostgreSQL refuses this server ({error}): correct database.url in the configuration."), error=error
     )
+
+
+def _is_unreadable(error: asyncpg.DataError) -> bool:
+    """Whether a text holds what PostgreSQL cannot keep: NUL, or half of a surrogate pair."""
+    return isinstance(error, asyncpg.CharacterNotInRepertoireError) or isinstance(error.__cause__, UnicodeEncodeError)
 
 
 async def _keep(_connection: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ class _UnwellError(Exception):
     """A part is not well; the message says what to do."""
 
 
-async def examine(config: Config, database_url: str) -> AsyncIterator[Finding]:
+async def examine(config: Config, database_url: str) -> AsyncGenerator[Finding, None]:
     """Look at one part after the other, whatever the ones before gave."""
     try:
         async with app.open_platform(config, database_url) as platform:

@@ -52,7 +52,7 @@ def usage_(
 def _period(month: str | None, since: datetime | None, until: datetime | None, now: datetime) -> Period:
     if month is not None and (since or until):
         raise typer.BadParameter("give a month, or --since and --until")
-    period = month_named(month) if month else month_of(now)
+    period = month_of(now) if month is None else month_named(month)
     return Period(
         since.replace(tzinfo=UTC) if since else period.since, until.replace(tzinfo=UTC) if until else period.until
     )

@@ -94,4 +94,4 @@ def verify_export(lines: Iterable[dict[str, Any]]) -> str | None:
         if digest_after(bytes.fromhex(line["previous"]), entry).hex() != line["digest"]:
             return f"entry {line['number']} is not what was written"
         expected = (line["number"] + 1, line["digest"])
-    return None
+    return None if expected is not None else "there is no entry in it"

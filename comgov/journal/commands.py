@@ -23,11 +23,13 @@ journal = typer.Typer(
 @journal.command(epilog="Example: comgov journal verify --head 1204:9f86d081884c7d65…")
 def verify(
     context: typer.Context,
-    head: Annotated[str, typer.Option(help="A head noted earlier, NUMBER:DIGEST: the chain must pass it.")] = "",
+    head: Annotated[
+        str | None, typer.Option(help="A head noted earlier, NUMBER:DIGEST: the chain must pass it.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Recompute the whole chain; exit 1 if an entry was altered or removed. Note the head that it prints."""
-    known = _head(head) if head else None
+    known = _head(head) if head is not None else None
     found = on_platform(context, config, lambda platform: actions.verify(platform, known))
     if found.fault:
         typer.echo(f"The journal does not hold: {found.fault}.", err=True)
@@ -67,7 +69,7 @@ def check(file: Annotated[Path, typer.Argument(help="What `comgov journal export
     try:
         with file.open(encoding="utf-8") as stream:
             fault = actions.verify_export(json.loads(line) for line in stream)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         fault = f"it cannot be read ({type(error).__name__}: {error})"
     if fault:
         typer.echo(f"{file} does not hold: {fault}.", err=True)

@@ -75,7 +75,8 @@ async def test_work_is_begun_again_for_as_long_as_the_database_is_away(monkeypat
     assert await once_reachable(work) == "done"
 
 
-async def test_a_text_with_nul_is_refused(db: Database) -> None:
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+async def test_a_text_that_cannot_be_kept_is_refused(db: Database, text: str) -> None:
     with pytest.raises(Invalid):
         async with db.connection() as connection:
-            await connection.fetchval("SELECT $1::text", "a\0b")
+            await connection.fetchval("SELECT $1::text", text)

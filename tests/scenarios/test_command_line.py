@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,12 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_group
 
+from comgov import cli
 from comgov.config import load
 
 pytestmark = pytest.mark.xdist_group("command line")
 
 ROOT = Path(__file__).parents[2]
+_USAGE_LINES = 4  # how it is used, where there is help, what was wrong
+FIRST = ["--administrator", "admin@setic.gov.bi", "--name", "Ada Nimubona", "--institution", "SETIC"]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +38,16 @@ def server_directory() -> Iterator[Path]:
         )
         assert done.returncode == 0, done.stderr
         yield directory / "server"
+
+
+def run_here(arguments: list[str]) -> int:
+    """Run the program in this process; gives its exit code."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["comgov", *arguments])
+        patched.setattr(cli, "set_up_logs", lambda _level: None)  # other tests' logs stay as they are
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+    return int(left.value.code or 0)
 
 
 def comgov(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -99,6 +115,76 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture
+def odd_files(tmp_path: Path) -> Path:
+    """A directory of what nobody means to give to a command."""
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "empty").touch()
+    (tmp_path / "junk").write_bytes(bytes(range(256)) * 100)
+    (tmp_path / "deep").write_text("[" * 100_000)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["missing", "directory", "empty", "junk", "deep", "x" * 300, "/proc/self/mem"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["journal", "check", "FILE"],
+        ["register", "verify", "FILE"],
+        ["register", "verify", "KNOWN", "--trust", "FILE"],
+        ["dossier", "verify", "FILE", "--trust", "FILE"],
+        ["dossier", "verify", "KNOWN", "--trust", "FILE"],
+        ["serve", "--config", "FILE/comgov.toml"],
+        ["institution", "list", "--config", "FILE/comgov.toml"],
+        ["init", "FILE/server", "--password-file", "KNOWN", *FIRST],
+    ],
+    ids=" ".join,
+)
+def test_odd_files_are_refused_in_a_sentence(
+    odd_files: Path, command: list[str], name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if name in ("missing", "directory") and command[0] == "init":
+        pytest.skip("a server can be made there")
+    known = odd_files / "known"
+    known.write_text("une phrase assez longue\n")
+    arguments = [word.replace("FILE", str(odd_files / name)).replace("KNOWN", str(known)) for word in command]
+    code = run_here(arguments)
+    printed, complained = capfd.readouterr()
+    assert code in (1, 2)
+    assert "Traceback" not in printed + complained
+    assert printed.startswith("INVALID:") or 0 < len(complained.splitlines()) <= _USAGE_LINES
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["institution", "list"], ["doctor"]])
+def test_output_that_cannot_be_written_is_told_in_a_sentence(server_directory: Path, arguments: list[str]) -> None:
+    configuration = [] if arguments == ["--help"] else ["--config", str(server_directory / "comgov.toml")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "comgov", *arguments, *configuration],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "No space left on device.\n")
+
+
+INTERRUPTED = """
+import os, signal, sys
+from comgov.__main__ import main
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "comgov.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+
+
+def test_a_ctrl_c_while_the_program_is_loaded_ends_it_without_a_word() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
 @pytest.mark.parametrize("arguments", [["fly"], ["serve", "--workers", "none"], ["demo", "--stop", "9"]])
 def test_bad_usage_exits_2(arguments: list[str]) -> None:
     done = comgov(*arguments)
@@ -106,8 +192,16 @@ def test_bad_usage_exits_2(arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["init", "serve", "doctor", "demo"])
-def test_every_command_helps_with_an_example(command: str) -> None:
-    done = comgov(command, "--help")
-    assert done.returncode == 0
-    assert f"Example: comgov {command}" in done.stdout
+def _commands(group: TyperGroup, *names: str) -> Iterator[list[str]]:
+    """Each command of the program, by its words."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, *names, name)
+        else:
+            yield [*names, name]
+
+
+@pytest.mark.parametrize("words", list(_commands(get_group(cli.program))), ids=" ".join)
+def test_every_command_helps_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here([*words, "--help"]) == 0
+    assert f"Example: comgov {' '.join(words)}" in capsys.readouterr().out
