@@ -67,7 +67,7 @@ def tell(way: Way, gettext: Callable[[str], str], language: Language, fail_after
 
 def _past(evidence: Evidence, gettext: Callable[[str], str]) -> Step:
     said = documents.read_evidence(evidence.body)
-    detail = [said.number or "", *(said.reasons or ())]
+    detail = [said.number or "", *map(gettext, said.reasons or ())]
     return Step(
         title=gettext(TITLES[evidence.kind]),
         state="danger" if evidence.kind in _BAD else "done",

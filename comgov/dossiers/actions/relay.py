@@ -185,7 +185,7 @@ def _objections(delivery: Delivery, examined: Examination) -> tuple[str, ...]:
         return tuple(documents.shorten(str(reason)) for reason in examined.reasons[:20])
     bordereau = examined.bordereau
     if bordereau is None or bordereau.message != delivery.message_id or examined.manifest != delivery.manifest:
-        return ("The container is not that of the message it was sent with.",)
+        return (N_("The container is not that of the message it was sent with."),)
     return ()
 
 
@@ -217,7 +217,7 @@ async def _give_up(platform: Platform, delivery: Delivery) -> None:
         current = await store.delivery(connection, delivery.message_id, delivery.recipient_id, locked=True)
         if current is None or current.state not in ON_THE_WAY:
             return
-        reasons = ("The dossier was not consigned in the time set for it.",)
+        reasons = (N_("The dossier was not consigned in the time set for it."),)
         at = platform.clock()
         await step(connection, maker, current, Kind.CONSIGNMENT_FAILURE, at=at, recipient=recipient, reasons=reasons)
         await journal.record(

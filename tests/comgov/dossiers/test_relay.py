@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from comgov.dossiers.documents import Kind, read_evidence
 from comgov.dossiers.jobs import sweep
 from comgov.dossiers.model import Filter, State
 from comgov.institutions import actions as institutions
+from comgov.language import Catalogue
 from comgov.people import actions as people
 from mail.errors import SystemDown
 from mail.mailbox import SpecialUse
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from comgov.feature import Platform
     from tests.comgov.government import Government
 
+FRENCH = Path(story.__file__).parent / "locale" / "fr.po"
 ARRIVED = [Kind.SEALED, Kind.SUBMISSION_ACCEPTANCE, Kind.CONTENT_CONSIGNMENT]
 
 
@@ -215,6 +218,9 @@ async def test_the_author_is_told_by_mail_once_when_late_and_once_when_given_up(
     assert "non remis à Institution finances" in failed["Subject"]
     assert (await delivery(government, dossier.message_id)).state is State.FAILED
     assert await mails(government, rose) == []
+    [way] = (await reading.story(government.platform, government.aline, dossier.message_id)).ways
+    given_up = story.tell(way, Catalogue("fr", [FRENCH]).gettext, "fr", timedelta(hours=24))[-1]
+    assert (given_up.state, given_up.detail) == ("danger", "Le dossier n’a pas été remis dans le délai prévu.")
 
 
 async def test_the_story_shows_that_the_sender_was_warned(government: Government, clock: Any) -> None:

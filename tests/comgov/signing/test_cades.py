@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,6 +194,47 @@ def test_a_token_bound_to_another_certificate_or_over_other_content_is_invalid(w
     _, reasons = tsp.verify(made, bytes(32), world.trust)
     found = {each.indication for each in reasons}
     assert found == (set() if spoilt == "nothing" else {Indication.SIG_CRYPTO_FAILURE})
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_attribute_unknown_here_is_refused(world: World, *, signed: bool) -> None:
+    """What is not understood could change what the signature means, or hide what anyone may add."""
+    unknown = cms.attribute(x509.ObjectIdentifier("1.2.3.4"), b"")
+    message, signer = cms.read(world.sign(CONTENT))
+    if signed:
+        signer.signed_attrs = asn1.SetOf([*signer.signed_attrs.as_list(), unknown])
+        signer.signature = world.seal.key.sign(asn1.encode_der(signer.signed_attrs), cms.ECDSA_SHA256)
+    value = hashlib.sha256(signer.signature).digest()
+    stamp = cms.attribute_of(oids.SIGNATURE_TIME_STAMP, world.stamper.stamp(value, at=NOW, serial_number=1))
+    signer.unsigned_attrs = asn1.SetOf([stamp] if signed else [stamp, unknown])
+    message.signer_infos = asn1.SetOf([signer])
+    raw = asn1.encode_der(cms.ContentInfo(content_type=oids.SIGNED_DATA, content=message))
+    verdict = cades.verify(raw, CONTENT, world.trust)
+    assert indications(verdict) == {Indication.FORMAT_FAILURE}
+    assert "does not have the attributes of a CAdES baseline signature" in sentences(verdict)
+
+
+def test_an_attribute_that_stands_twice_is_refused(world: World) -> None:
+    """Two readers could each take another one for the truth."""
+    message, signer = cms.read(world.sign(CONTENT))
+    other = cms.attribute(oids.MESSAGE_DIGEST, hashlib.sha256(b"other").digest())
+    signer.signed_attrs = asn1.SetOf([*signer.signed_attrs.as_list(), other])
+    signer.signature = world.seal.key.sign(asn1.encode_der(signer.signed_attrs), cms.ECDSA_SHA256)
+    signer.unsigned_attrs = None
+    message.signer_infos = asn1.SetOf([signer])
+    raw = asn1.encode_der(cms.ContentInfo(content_type=oids.SIGNED_DATA, content=message))
+    for content in (CONTENT, b"other"):
+        verdict = cades.verify(raw, content, world.trust, at=NOW)
+        assert "has an attribute twice" in sentences(verdict)
+
+
+def test_certificates_in_another_order_are_not_in_their_one_form(world: World) -> None:
+    """Outside what is signed, hence free to be changed, were it not for DER."""
+    raw = world.sign(CONTENT)
+    first, second = sorted((each.public_bytes(Encoding.DER) for each in world.seal.chain), key=raw.index)
+    assert first + second in raw
+    verdict = cades.verify(raw.replace(first + second, second + first), CONTENT, world.trust)
+    assert indications(verdict) == {Indication.FORMAT_FAILURE}
 
 
 def test_a_signature_under_another_root_is_invalid(world: World, stranger: World) -> None:
@@ -491,8 +533,6 @@ def test_pyhanko_finds_it_intact_and_valid(world: World) -> None:
     from pyhanko_certvalidator import ValidationContext
 
     def der(certificate: x509.Certificate) -> asn1crypto_x509.Certificate:
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         return asn1crypto_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
 
     import asyncio
