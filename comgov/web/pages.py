@@ -161,13 +161,14 @@ class Templates:
         self, folders: Sequence[Path], catalogues: Mapping[Language, Catalogue], static: Callable[[str], str]
     ) -> None:
         self._catalogues = catalogues
-        loader = jinja2.FileSystemLoader(folders)
+        loader, compiled = jinja2.FileSystemLoader(folders), _Compiled()
         self._environments = {
-            language: _environment(loader, catalogue, static) for language, catalogue in catalogues.items()
+            language: _environment(loader, compiled, catalogue, static) for language, catalogue in catalogues.items()
         }
         for environment in self._environments.values():
             for name in environment.list_templates():
                 environment.get_template(name)
+        compiled.clear()
 
     def catalogue(self, language: Language) -> Catalogue:
         """The sentences of that language."""
@@ -181,10 +182,31 @@ class Templates:
 TEMPLATES: web.AppKey[Templates] = web.AppKey("templates")
 
 
-def _environment(loader: jinja2.BaseLoader, catalogue: Catalogue, static: Callable[[str], str]) -> jinja2.Environment:
+class _Compiled(jinja2.BytecodeCache):
+    """What was compiled for one language serves the others, which halves the time that compiling takes at a start."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if bucket.key in self._by_key:
+            bucket.bytecode_from_string(self._by_key[bucket.key])
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self._by_key[bucket.key] = bucket.bytecode_to_string()
+
+    def clear(self) -> None:
+        self._by_key.clear()
+
+
+def _environment(
+    loader: jinja2.BaseLoader, compiled: _Compiled, catalogue: Catalogue, static: Callable[[str], str]
+) -> jinja2.Environment:
     language = catalogue.language
     environment = jinja2.Environment(
         loader=loader,
+        bytecode_cache=compiled,
+        optimized=False,  # nothing of one language may be computed into what is compiled
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         auto_reload=False,
