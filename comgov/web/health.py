@@ -58,14 +58,38 @@ async def database_answers(platform: Platform) -> None:
 
 async def _find(platform: Platform, name: str, check: Check) -> Finding:
     started = time.perf_counter()
-    error = ""
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await check(platform)
-    except TimeoutError:
+    looking = asyncio.ensure_future(check(platform))
+    done, _ = await asyncio.wait({looking}, timeout=_PATIENCE_SECONDS)
+    if done:
+        error = _fault(looking.exception())
+    else:
         error = f"no answer within {_PATIENCE_SECONDS:.0f} s"
-    except ComgovError as failure:
-        error = failure.public.format(**failure.values)
-    except OSError as failure:
-        error = type(failure).__name__
+        _abandon(looking)
     return Finding(name=name, milliseconds=round(1000 * (time.perf_counter() - started), 1), error=error)
+
+
+def _fault(failure: BaseException | None) -> str:
+    if failure is None:
+        return ""
+    if isinstance(failure, ComgovError):
+        return failure.public.format(**failure.values)
+    if isinstance(failure, OSError):
+        return type(failure).__name__
+    raise failure
+
+
+def _abandon(looking: asyncio.Future[None]) -> None:
+    """Have it end without waiting for that: a database that hangs holds up even the release of its connection."""
+    _abandoned.add(looking)
+    looking.add_done_callback(_forget)
+    looking.cancel()
+
+
+def _forget(looking: asyncio.Future[None]) -> None:
+    _abandoned.discard(looking)
+    if not looking.cancelled():
+        looking.exception()  # it was said already that there was no answer
+
+
+_abandoned: set[asyncio.Future[None]] = set()
+"""What nobody waits for any more; the loop alone would let it be collected before its end."""

@@ -6,12 +6,16 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from comgov.demo.clients import wait_until_ready
 from comgov.demo.process import DemoProcess
+from tests.mail.inbound.talk import connect
 from tests.scenarios import processes
 
 pytestmark = pytest.mark.xdist_group("node")  # one server for all of these
@@ -32,6 +36,34 @@ async def test_workers_killed_together_with_postgresql_wait_for_it(demo: DemoPro
     await _until_two_workers(demo)
     await wait_until_ready(demo.ports, 60)
     assert (demo.directory / "demo.log").read_text().count("worker.died") == before + len(victims)
+
+
+async def test_postgresql_that_hangs_is_told_in_time_and_mail_that_came_meanwhile_is_kept(demo: DemoProcess) -> None:
+    async with connect(demo.ports.relay) as talk:
+        await talk.hello()
+        assert (await talk.begin()).startswith("354 ")
+        with _hanging_postgresql(demo):
+            await talk.send(b"Subject: in the meantime\r\n\r\n.\r\n")
+            began = time.monotonic()
+            async with aiohttp.ClientSession() as session, session.get(_url(demo, "/readyz")) as response:
+                assert response.status == 503
+            assert time.monotonic() - began < 5
+        assert (await talk.reply()).startswith("250 ")
+    await wait_until_ready(demo.ports, 60)
+
+
+@contextmanager
+def _hanging_postgresql(demo: DemoProcess) -> Iterator[None]:
+    """Its processes live and do nothing, as behind a network that swallows what it is given."""
+    first = processes.postmaster(demo)
+    every = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+    for pid in every:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in every:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def test_service_goes_on_after_every_worker_was_killed(demo: DemoProcess) -> None:
