@@ -88,8 +88,8 @@ def header(origin: str, keys: Iterable[Key]) -> bytes:
 
 
 def entry_line(entry: Entry) -> bytes:
-    """The line of an entry. Its body is text when it is UTF-8, as ours is."""
-    line: dict[str, Any] = {"entry": entry.index, "at": entry.at.isoformat(), "body": entry.body.decode()}
+    """The line of an entry: the text that is hashed, and the number that it says, if any."""
+    line: dict[str, Any] = {"entry": entry.index, "body": entry.body.decode()}
     if entry.number is not None:
         line["number"] = str(entry.number)
     return _line(line)
@@ -187,8 +187,10 @@ class _Auditor:
         if not isinstance(body, str) or index != self.frontier.size:
             raise AuditError(f"entry {self.frontier.size} is missing, or not in its place")
         self.frontier, _ = self.frontier.append(merkle.leaf_hash(body.encode(errors="surrogatepass")))
-        if "number" in value:
-            self._count(value["number"], body)
+        if set(value) - {"entry", "body", "number"}:
+            raise AuditError(f"entry {index} says more than what was entered")
+        if "number" in value or _number_in(body) is not None:
+            self._count(value.get("number"), body)
 
     def _count(self, text: object, body: str) -> None:
         try:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,12 +23,13 @@ from comgov.dossiers.model import Filter, Note, State
 from comgov.registers import actions as registers
 from comgov.registers.model import Direction, NumberFilter
 from comgov.signing import asice
-from comgov.signing.verdict import Commitment, Indication, Valid
+from comgov.signing.verdict import Commitment, Indication, Valid, Verdict
 from tests.comgov.dossiers.journey import PIECES, chain, container, delivery, drafted, sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+    from uuid import UUID
 
     from comgov.db import Connection
     from tests.comgov.government import Government
@@ -252,6 +253,71 @@ async def test_a_receipt_that_names_another_instant_than_its_time_stamp_does_not
         found = {each.indication for each in reasons}
         assert (Indication.TIMESTAMP_ORDER_FAILURE in found) is expected
         assert Indication.HASH_FAILURE in found  # its entry in the register says the true one
+
+
+async def told(government: Government, message: UUID, code: str = "finances") -> list[verification.Receipt]:
+    evidence = await chain(government, message, code)
+    return [verification.Receipt(name=each.kind, body=each.body, signature=each.signature) for each in evidence]
+
+
+async def resigned(
+    government: Government, code: str, receipt: verification.Receipt, **changes: Any
+) -> verification.Receipt:
+    """The same receipt saying something else, under the true seal of an institution."""
+    body = documents.read_evidence(receipt.body).model_copy(update=changes).canonical()
+    sealer = await authority.sealer(government.platform, government.institutions[code].id)
+    return replace(receipt, body=body, signature=sealer.seal(body, Commitment.RECEIPT))
+
+
+def why(verdict: Verdict) -> list[str]:
+    return [] if isinstance(verdict, Valid) else [str(each) for each in verdict.reasons]
+
+
+async def test_receipts_of_two_recipients_make_no_chain(government: Government) -> None:
+    """Each holds, all are about this dossier and in order; only the digests tell that they do not follow."""
+    dossier = await sent(government, ("finances", "ngozi"))
+    ours, theirs = [await told(government, dossier.message_id, code) for code in ("finances", "ngozi")]
+    trust = await authority.trust(government.platform)
+    assert why(verification.verify_chain(ours, trust)) == []
+    mixed = verification.verify_chain([*ours[:2], theirs[2]], trust)
+    assert why(mixed) == [
+        "ContentConsignment does not follow SubmissionAcceptance: it names another receipt as the one before it."
+    ]
+
+
+async def test_a_receipt_under_anothers_seal_does_not_hold(government: Government) -> None:
+    dossier = await sent(government)
+    ours, trust = await told(government, dossier.message_id), await authority.trust(government.platform)
+    forged = await resigned(government, "ngozi", ours[2])
+    [reason] = why(verification.verify_chain([*ours[:2], forged], trust))
+    assert reason == "ContentConsignment is not signed by finances, which it says made it."
+
+
+async def test_a_receipt_that_proves_no_entry_or_leaves_the_senders_out_does_not_hold(government: Government) -> None:
+    dossier = await sent(government)
+    ours, trust = await told(government, dossier.message_id), await authority.trust(government.platform)
+    said = documents.read_evidence(ours[2].body)
+    unproven = said.register_.model_copy(update={"index": 0, "size": 1, "path": ()})
+    forged = await resigned(government, "finances", ours[2], register_=unproven)
+    assert why(verification.verify_chain([*ours[:2], forged], trust)) == [
+        "ContentConsignment does not prove its entry in the register finances.gov.test/register."
+    ]
+    for other in (None, said.register_):
+        forged = await resigned(government, "finances", ours[2], departure=other)
+        assert why(verification.verify_chain([*ours[:2], forged], trust)) == [
+            "ContentConsignment does not carry the sender's entry in the register."
+        ]
+
+
+async def test_a_receipt_that_comes_too_early_does_not_hold(government: Government) -> None:
+    """Finances states what it may only state later, and names the right receipt as the one before."""
+    dossier = await sent(government)
+    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    ours, trust = await told(government, dossier.message_id), await authority.trust(government.platform)
+    early = await resigned(government, "finances", ours[4], previous=documents.digest(ours[1].body).hex())
+    reasons = why(verification.verify_chain([*ours[:2], early], trust))
+    assert "REGISTERED cannot come at this point: a dossier does not go this way." in reasons
+    assert not any("does not follow" in each for each in reasons)
 
 
 @pytest.mark.parametrize("leave_out", [0, 1, 2, 3])

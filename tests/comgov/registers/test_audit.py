@@ -85,6 +85,26 @@ async def test_a_register_whose_certificate_was_revoked_before_is_invalid_until_
     assert isinstance(audit.audit(await exported(government, clock), await root(government)).verdict, Valid)
 
 
+async def test_what_nobody_signed_beside_an_entry_is_refused(government: Government, clock: Any) -> None:
+    """An instant beside it, say, which a reader would take for proven."""
+    await enter(government)
+    lines = await exported(government, clock)
+    [place] = [at for at, line in enumerate(lines) if line.startswith(b'{"entry"')]
+    said = {**json.loads(lines[place]), "at": "2020-01-01T00:00:00+00:00"}
+    with pytest.raises(audit.AuditError, match="says more than what was entered"):
+        audit.audit([*lines[:place], json.dumps(said).encode(), *lines[place + 1 :]], await root(government))
+
+
+async def test_a_number_left_out_beside_an_entry_is_noticed(government: Government, clock: Any) -> None:
+    await enter(government)
+    lines = await exported(government, clock)
+    [place] = [at for at, line in enumerate(lines) if line.startswith(b'{"entry"')]
+    said = json.loads(lines[place])
+    del said["number"]
+    with pytest.raises(audit.AuditError, match="is no register number"):
+        audit.audit([*lines[:place], json.dumps(said).encode(), *lines[place + 1 :]], await root(government))
+
+
 async def test_an_empty_register_is_called_so(government: Government, clock: Any) -> None:
     found = audit.audit(await exported(government, clock), await root(government))
     assert isinstance(found.verdict, Indeterminate)
