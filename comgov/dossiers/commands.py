@@ -161,6 +161,6 @@ def _print_signatures(verdict: Verdict) -> None:
 def _conclude(verdict: Verdict) -> None:
     name = examination.verdict_name(verdict)
     print(f"{_TITLES[name]}{':' if _reasons(verdict) else '.'}")
-    for reason in _reasons(verdict):
+    for reason in dict.fromkeys(_reasons(verdict)):  # what is true of a seal is true of each of its signatures
         print(f"  {plain(reason)} ({reason.indication})")
     raise typer.Exit(_EXIT[name])

@@ -84,6 +84,8 @@ def verify(
     print(f"cosigned by {plain(', '.join(found.witnesses)) or 'nobody'}.")
     for reason in found.discounted:
         print(f"One cosignature does not count: {plain(reason)}")
+    if pinned and not pinned.crls:
+        print("Revocations: as the file carries them; give root+crls.pem to --trust for those published since.")
     match found.verdict:
         case Valid():
             print("VALID: nothing was changed, removed or inserted.")

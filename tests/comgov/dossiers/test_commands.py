@@ -24,7 +24,7 @@ from comgov.registers import commands as commands_of_registers
 from comgov.signing import asice as signing_asice
 from comgov.signing.trust import Trust
 from comgov.signing.verdict import Indeterminate, Invalid, Valid
-from tests.comgov.dossiers.journey import container, sent
+from tests.comgov.dossiers.journey import container, revoke_seal, sent
 from tests.comgov.signing.world import make_world
 
 if TYPE_CHECKING:
@@ -182,6 +182,17 @@ async def test_a_root_without_lists_is_said_to_know_no_later_revocation(governme
     status, said = run("dossier", "verify", asice, "--trust", trust)
     assert status == 0
     assert "give root+crls.pem to --trust for those published since" in said
+
+
+async def test_a_revoked_seal_is_named_once_for_container_and_receipts(
+    government: Government, tmp_path: Path, clock: Any
+) -> None:
+    dossier = await sent(government)
+    await revoke_seal(government, "sante")
+    asice, receipts, trust = await files(government, tmp_path, dossier.message_id)
+    status, said = run("dossier", "verify", asice, "--trust", trust, "--receipts", receipts)
+    assert status == 1
+    assert said.count("was revoked on 2026-11-23 08:00:00 UTC") == 1
 
 
 async def test_a_malformed_container_is_called_so_once(government: Government, tmp_path: Path) -> None:
