@@ -30,7 +30,7 @@ _BIN = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 _SYSTEM_USER = "comgov-postgres"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 107 bytes (unix(7)); PostgreSQL adds ".s.PGSQL.5432"
 _START_PATIENCE = 60.0
-_RELAUNCH_PAUSE = 2.0  # seconds at least from one start to the next
+_RELAUNCH_PAUSE = 2.0  # seconds at least from one revival to the next
 _OWNER_PATIENCE = 15.0  # seconds; workers of a killed node are given 10 to leave
 _SAID_LIMIT = 100_000  # characters of its log that are looked at when it does not start
 # What PostgreSQL says while a killed postmaster is not yet buried or its children are on their way out.
@@ -112,7 +112,7 @@ class EmbeddedPostgres:
         self.user = _system_user() if os.geteuid() == 0 else None
         self.sockets = self._socket_directory()
         self._process: subprocess.Popen[bytes] | None = None
-        self._launched_at = -_RELAUNCH_PAUSE
+        self._revived_at = -_RELAUNCH_PAUSE
         self._said_before = 0  # bytes of its log that earlier launches wrote
 
     @property
@@ -136,7 +136,8 @@ class EmbeddedPostgres:
         One that dies as it starts (no room on the disk) is started again after a pause.
         """
         is_dead = self._pid() is None and (self._process is None or self._process.poll() is not None)
-        if is_dead and time.monotonic() >= self._launched_at + _RELAUNCH_PAUSE:
+        if is_dead and time.monotonic() >= self._revived_at + _RELAUNCH_PAUSE:
+            self._revived_at = time.monotonic()
             self._launch()
 
     def stop(self) -> None:
@@ -185,7 +186,6 @@ class EmbeddedPostgres:
         unfinished.rename(self.data)
 
     def _launch(self) -> None:
-        self._launched_at = time.monotonic()
         options = [f"--{name}={value}" for name, value in self.settings.items()]
         with (self.directory / "log").open("ab") as log:
             self._said_before = log.tell()
