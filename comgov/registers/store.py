@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from comgov.db import Connection, Record
     from comgov.signing.certificates import Credential
 
-OPEN = "INSERT INTO comgov.register (institution_id, origin) VALUES ($1, $2) ON CONFLICT (institution_id) DO NOTHING"
+# Conflicts of either key: two who open it at once may meet at the origin first.
+OPEN = "INSERT INTO comgov.register (institution_id, origin) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 
 
 async def open_register(connection: Connection, institution_id: int, origin: str) -> None:
