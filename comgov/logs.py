@@ -18,7 +18,7 @@ _QUIETER = (
 )
 
 
-class _Best:
+class _BestEffort:
     """A stream that is written to as well as can be: a full disk under the log must not stop what is logged about."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -47,7 +47,7 @@ def set_up_logs(level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Best(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _BestEffort(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -100,7 +100,7 @@ def compose(told: Told, addressees: Sequence[tuple[str, str]], now: datetime) ->
         "fail_fr": _instant(told.fail_at, told.zone, "fr"),
         "fail_en": _instant(told.fail_at, told.zone, "en"),
     }
-    mail = EmailMessage(policy=policy.SMTPUTF8 if _needs_smtputf8(addressees) else policy.SMTP)
+    mail = EmailMessage(policy=policy.SMTP)
     mail["From"] = HeaderAddress("COMGOV", username="ne-pas-repondre", domain=told.hostname)
     mail["To"] = [_address(name, address) for name, address in addressees]
     mail["Subject"] = " ".join(_SUBJECTS[told.notice].format(**words).split())
@@ -118,7 +118,3 @@ def _instant(at: datetime, zone: str, locale: str) -> str:
 def _address(name: str, address: str) -> HeaderAddress:
     local, _, domain = address.rpartition("@")
     return HeaderAddress(" ".join(name.split()), username=local, domain=domain)
-
-
-def _needs_smtputf8(addressees: Sequence[tuple[str, str]]) -> bool:
-    return not all(address.isascii() for _, address in addressees)

@@ -42,9 +42,7 @@ async def tell(platform: Platform, delivery: Delivery, notice: Notice) -> None:
         zone=platform.config(web.Config).timezone,
     )
     content = notices.compose(told, [(one.name, one.address) for one in addressees], platform.clock())
-    addresses = tuple(Address.parse(one.address) for one in addressees)
-    smtputf8 = any(address.needs_smtputf8 for address in addresses)
-    envelope = Envelope(sender=None, recipients=addresses, smtputf8=smtputf8)
+    envelope = Envelope(sender=None, recipients=tuple(Address.parse(one.address) for one in addressees))
     try:
         await platform.relay.accept(envelope, content, SYSTEM, body_id=told.id)
     except (MailError, StorageError) as error:
