@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _BACKLOG = 512
+_BUFFER_BYTES = 256 * 1024  # what asyncio takes from a socket at once: with less, each read would stop the next one
 
 log = structlog.get_logger()
 
@@ -39,7 +40,11 @@ async def serve(app: web.Application, listening: socket.socket, *, goodbye_secon
     config = app[PLATFORM].config(Config)
     write_timeout_ms = round(1000 * config.write_timeout.total_seconds())
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, write_timeout_ms)  # its connections inherit it
-    options: dict[str, Any] = {"access_log": None, "keepalive_timeout": config.keepalive.total_seconds()}
+    options: dict[str, Any] = {
+        "access_log": None,
+        "keepalive_timeout": config.keepalive.total_seconds(),
+        "read_bufsize": _BUFFER_BYTES,
+    }
     runner = web.AppRunner(app, shutdown_timeout=goodbye_seconds, **options)
     await runner.setup()
     await _Site(runner, listening, options, config.header_timeout.total_seconds()).start()

@@ -2,8 +2,8 @@
 
 A benchmark is a module of this folder with an asynchronous context manager `contests(folder)`, which sets everything
 up under `folder` (servers, files, clients) and gives the contests. Every contestant of a contest is called once a
-round, in an order that turns, so that a slow minute of the machine falls on all; what counts is the median and its
-ratio. The first round warms caches and does not count.
+round, in an order that turns and turns back, so that a slow minute of the machine falls on all and nobody always comes
+after the same one; what counts is the median and its ratio. The first round warms caches and does not count.
 """
 
 from __future__ import annotations
@@ -89,12 +89,11 @@ class Outcome:
 
 
 async def hold(contest: Contest, rounds: int) -> Outcome:
-    """Every contestant, `rounds` times after a warm-up, the one who begins moving on each time."""
+    """Every contestant, `rounds` times after a warm-up."""
     measures: dict[str, list[Measure]] = {name: [] for name in contest.contestants}
     names = list(contest.contestants)
     for number in range(rounds + 1):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
+        for name in _order(names, number):
             measure = await contest.contestants[name]()
             if number:
                 measures[name].append(measure if isinstance(measure, Measure) else Measure(measure))
@@ -103,6 +102,12 @@ async def hold(contest: Contest, rounds: int) -> Outcome:
         unit=contest.unit,
         figures=[_figures(name, found) for name, found in measures.items()],
     )
+
+
+def _order(names: Sequence[str], number: int) -> Sequence[str]:
+    turns, first = divmod(number, len(names))
+    order = [*names[first:], *names[:first]]
+    return order[::-1] if turns % 2 else order
 
 
 def _figures(contestant: str, measures: Sequence[Measure]) -> Figures:
