@@ -87,3 +87,62 @@ async def test_the_last_batch_failing_is_not_overlooked(threads: Threads) -> Non
 
     with pytest.raises(ZeroDivisionError):
         await pour(chunks_of(bytes(BATCH_BYTES)), failing, threads)
+
+
+async def test_a_fast_client_is_held_back_while_the_disk_is_slow(threads: Threads) -> None:
+    given, appended, ahead = 0, 0, []
+
+    def append(batch: Sequence[bytes]) -> None:
+        nonlocal appended
+        time.sleep(0.005)
+        appended += sum(map(len, batch))
+
+    async def client() -> AsyncIterator[bytes]:
+        nonlocal given
+        for _ in range(32):
+            yield bytes(BATCH_BYTES // 2)
+            given += BATCH_BYTES // 2
+            ahead.append(given - appended)
+
+    rest = await pour(client(), append, threads)
+    assert appended + sum(map(len, rest)) == given
+    assert 2 * BATCH_BYTES <= max(ahead) <= 4 * BATCH_BYTES
+
+
+async def test_whoever_leaves_leaves_no_batch_behind(threads: Threads) -> None:
+    appended = []
+
+    def append(batch: Sequence[bytes]) -> None:
+        time.sleep(0.05)
+        appended.append(batch)
+
+    async def client() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield bytes(BATCH_BYTES)
+        await asyncio.sleep(60)
+
+    pouring = asyncio.create_task(pour(client(), append, threads))
+    await asyncio.sleep(0.02)
+    pouring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pouring
+    await asyncio.sleep(0.2)
+    assert len(appended) == 1
+
+
+async def test_a_batch_that_fails_ends_the_pouring(threads: Threads) -> None:
+    appended = []
+
+    def append(batch: Sequence[bytes]) -> None:
+        appended.append(batch)
+        if len(appended) == 2:
+            raise ZeroDivisionError("at the second")
+
+    async def client() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            yield bytes(BATCH_BYTES)
+            await asyncio.sleep(0)
+
+    with pytest.raises(ZeroDivisionError, match="at the second"):
+        await pour(client(), append, threads)
+    assert len(appended) == 2
