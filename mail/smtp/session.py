@@ -176,7 +176,7 @@ class Session(aiosmtpd.SMTP):
             pass  # the client is gone, or what it speaks is no TLS
         finally:
             self._server.dismiss(self, self.ip)  # nobody tells us of a connection lost while TLS was being set up
-            if self.transport is not None:
+            if self.transport is not None and not self.transport.is_closing():  # closed twice, TLS cannot abort
                 self.transport.close()
 
     async def _answer_one(self) -> None:

@@ -134,12 +134,15 @@ def _until(tab: Tab, expression: str) -> None:
     raise AssertionError(expression)
 
 
+_ABORTED = "net::ERR_ABORTED"  # by going on to the next page: an icon that was still on its way, say
+
+
 def _complaints(tab: Tab) -> list[str]:
     """What the browser says is wrong with the page: errors, refused styles and scripts, failed requests."""
     found: list[str] = []
     tab.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: found.append(str(error)))
-    tab.on("requestfailed", lambda request: found.append(request.url))
+    tab.on("requestfailed", lambda request: None if request.failure == _ABORTED else found.append(request.url))
     return found
 
 

@@ -517,17 +517,24 @@ async def test_silence_ends_the_session(db: Database, clock: Clock, start: Start
         assert (await talk.reply()).startswith("421 4.4.2 ")
 
 
+@pytest.mark.parametrize("service", [Service.RELAY, Service.SUBMISSIONS])
 async def test_a_client_that_reads_no_replies_is_dropped(
-    db: Database, clock: Clock, start: Start, monkeypatch: pytest.MonkeyPatch
+    db: Database,
+    clock: Clock,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    client_context: ssl.SSLContext,
+    service: Service,
 ) -> None:
     monkeypatch.setattr("mail.smtp.session._GOODBYE_SECONDS", 0.1)
     limits = Config(command_timeout=timedelta(seconds=0.3), connection_limit_per_ip=1)
-    port = await start(at=make_post(db.pool, clock, limits))
-    async with connect(port) as deaf:
+    port = await start(service, make_post(db.pool, clock, limits))
+    context = client_context if service is Service.SUBMISSIONS else None
+    async with connect(port, context) as deaf:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(_ask_for_help(deaf), 1)
         await asyncio.sleep(0.6)
-        async with connect(port) as next_one:
+        async with asyncio.timeout(10), connect(port, context) as next_one:
             assert (await next_one.reply()).startswith("220 ")
 
 

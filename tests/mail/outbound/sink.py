@@ -86,7 +86,7 @@ async def serve(sink: Sink, *, tls: ssl.SSLContext | None = None, **options: Any
         yield sink
     finally:
         for one in open_ones:
-            if one.transport is not None:
+            if one.transport is not None and not one.transport.is_closing():
                 one.transport.abort()
         await asyncio.sleep(0)
         server.close()
