@@ -59,6 +59,7 @@ class In:
 
     messages: SequenceSet
     by_uid: bool
+    is_saved: bool = False
 
 
 class Field(StrEnum):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from asyncio import sslproto
-from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mail.door import Door, Tls
 from mail.smtp.session import Session
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from mail.config import Config
     from mail.relay import Relay
-
-_GRACE_SECONDS = 6.0  # for messages that are on their way in when the service ends
 
 
 class Service(Enum):
@@ -34,17 +31,14 @@ class Service(Enum):
     SUBMISSIONS = "submissions"
 
 
-class Server:
+class Server(Door):
     """What the sessions of one service share."""
 
     def __init__(self, relay: Relay, service: Service, tls_context: ssl.SSLContext | None) -> None:
+        super().__init__(limit=relay.config.connection_limit, limit_per_ip=relay.config.connection_limit_per_ip)
         self.relay = relay
         self.service = service
         self.tls_context = tls_context
-        self.is_closing = False
-        self._sessions: set[Session] = set()
-        self._by_ip: Counter[str] = Counter()
-        self._emptied = asyncio.Event()
 
     @property
     def config(self) -> Config:
@@ -61,48 +55,13 @@ class Server:
         session = Session(self)
         return _Tls(self, session) if self.service is Service.SUBMISSIONS else session
 
-    def admit(self, session: Session, ip: str) -> bool:
-        """Count a session in; False when there are too many, in all or from that address."""
-        if self.is_closing or len(self._sessions) >= self.config.connection_limit:
-            return False
-        if self._by_ip[ip] >= self.config.connection_limit_per_ip:
-            return False
-        self._sessions.add(session)
-        self._by_ip[ip] += 1
-        return True
 
-    def dismiss(self, session: Session, ip: str) -> None:
-        """Count a session out, if it was counted in."""
-        if session in self._sessions:
-            self._sessions.remove(session)
-            self._by_ip[ip] -= 1
-            if not self._by_ip[ip]:
-                del self._by_ip[ip]
-        if not self._sessions:
-            self._emptied.set()
-
-    async def close(self) -> None:
-        """Let what is on its way in arrive, for a few seconds; tell the others to come back later."""
-        self.is_closing = True
-        for session in list(self._sessions):
-            session.end_when_idle()
-        if self._sessions:
-            self._emptied.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), _GRACE_SECONDS)
-        for session in list(self._sessions):
-            session.abort()
-
-
-class _Tls(sslproto.SSLProtocol):
-    """TLS around a session. A client is admitted before the handshake: one that never ends would hold memory unseen."""
-
-    max_size = 32 * 1024  # of what is read at once, kept by every connection: asyncio would keep 256 KiB
+class _Tls(Tls):
+    """A client is admitted before the handshake: one that never ends would hold memory unseen."""
 
     def __init__(self, server: Server, session: Session) -> None:
         assert server.tls_context is not None
-        nobody_waits: Any = None
-        super().__init__(asyncio.get_running_loop(), session, server.tls_context, nobody_waits, server_side=True)
+        super().__init__(session, server.tls_context)
         self._server = server
         self._session = session
 

@@ -1,0 +1,237 @@
+"""SEARCH, SORT and THREAD as values (RFC 9051 §6.4.4, RFC 5256)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING
+
+from mail.imap.commands import Return, Search, Sort, SortBy, Thread
+from mail.imap.replies import Bad, NotDone
+from mail.mailbox.criteria import (
+    Age,
+    And,
+    Compare,
+    Contains,
+    EmailId,
+    Field,
+    Flagged,
+    Header,
+    In,
+    Internal,
+    Keyword,
+    Larger,
+    ModSeq,
+    Not,
+    Or,
+    Recent,
+    Sent,
+    Smaller,
+)
+from mail.mailbox.model import Flag
+from mail.mailbox.sequence import SequenceSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mail.imap.cursor import Cursor
+    from mail.mailbox.criteria import Key
+
+_DATE = re.compile(rb'"?(\d{1,2})-([A-Za-z]{3})-(\d{4})"?')
+_MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_DEPTH_LIMIT = 50
+_KEYS_LIMIT = 1000
+_CHARSETS = {"US-ASCII", "ASCII", "UTF-8"}
+_SAVED = SequenceSet(())
+
+_PLAIN: dict[str, Key] = {
+    "ALL": And(()),
+    "ANSWERED": Flagged(Flag.ANSWERED),
+    "DELETED": Flagged(Flag.DELETED),
+    "DRAFT": Flagged(Flag.DRAFT),
+    "FLAGGED": Flagged(Flag.FLAGGED),
+    "SEEN": Flagged(Flag.SEEN),
+    "UNANSWERED": Not(Flagged(Flag.ANSWERED)),
+    "UNDELETED": Not(Flagged(Flag.DELETED)),
+    "UNDRAFT": Not(Flagged(Flag.DRAFT)),
+    "UNFLAGGED": Not(Flagged(Flag.FLAGGED)),
+    "UNSEEN": Not(Flagged(Flag.SEEN)),
+    "RECENT": Recent(),
+    "OLD": Not(Recent()),
+    "NEW": And((Recent(), Not(Flagged(Flag.SEEN)))),
+}
+_FIELDS = {field.name: field for field in Field}
+_DAYS: dict[str, Callable[[date], Key]] = {
+    "BEFORE": lambda day: Internal(Compare.BEFORE, day),
+    "ON": lambda day: Internal(Compare.ON, day),
+    "SINCE": lambda day: Internal(Compare.SINCE, day),
+    "SENTBEFORE": lambda day: Sent(Compare.BEFORE, day),
+    "SENTON": lambda day: Sent(Compare.ON, day),
+    "SENTSINCE": lambda day: Sent(Compare.SINCE, day),
+}
+_NUMBERS: dict[str, Callable[[int], Key]] = {
+    "LARGER": Larger,
+    "SMALLER": Smaller,
+    "YOUNGER": lambda seconds: Age(seconds, is_younger=True),
+    "OLDER": lambda seconds: Age(seconds, is_younger=False),
+}
+
+
+def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
+    """What follows SEARCH. Raises Bad, and NotDone for a charset that is not known."""
+    returns = None
+    cursor.space()
+    if cursor.skip_word("RETURN"):
+        cursor.space()
+        returns = _returns(cursor)
+        cursor.space()
+    if cursor.skip_word("CHARSET"):
+        cursor.space()
+        _check_charset(cursor)
+        cursor.space()
+    return Search(_keys(cursor), by_uid, returns)
+
+
+def sort(cursor: Cursor, *, by_uid: bool = False) -> Sort:
+    """What follows SORT."""
+    returns = None
+    cursor.space()
+    if cursor.skip_word("RETURN"):
+        cursor.space()
+        returns = _returns(cursor)
+        cursor.space()
+    criteria: list[tuple[SortBy, bool]] = []
+
+    def criterion() -> None:
+        word = cursor.word()
+        is_reversed = word == "REVERSE"
+        if is_reversed:
+            cursor.space()
+            word = cursor.word()
+        try:
+            criteria.append((SortBy(word), is_reversed))
+        except ValueError:
+            raise Bad(f"SORT knows no {word[:40]}") from None
+
+    cursor.listed(criterion, limit=20)
+    cursor.space()
+    _check_charset(cursor)
+    cursor.space()
+    return Sort(tuple(criteria), _keys(cursor), by_uid, returns)
+
+
+def thread(cursor: Cursor, *, by_uid: bool = False) -> Thread:
+    """What follows THREAD."""
+    cursor.space()
+    algorithm = cursor.word()
+    cursor.space()
+    _check_charset(cursor)
+    cursor.space()
+    return Thread(algorithm, _keys(cursor), by_uid)
+
+
+def _returns(cursor: Cursor) -> frozenset[Return]:
+    found: set[Return] = set()
+
+    def option() -> None:
+        word = cursor.word()
+        try:
+            found.add(Return(word))
+        except ValueError:
+            raise Bad(f"SEARCH returns no {word[:40]}") from None
+
+    cursor.listed(option, limit=20, may_be_empty=True)
+    return frozenset(found or {Return.ALL})
+
+
+def _check_charset(cursor: Cursor) -> None:
+    if cursor.text().upper() not in _CHARSETS:
+        raise NotDone("Texts are in US-ASCII or UTF-8 here", code="BADCHARSET (US-ASCII UTF-8)")
+
+
+def _keys(cursor: Cursor) -> Key:
+    reader = _Keys(cursor)
+    found = [reader.key(1)]
+    while cursor.skip(b" "):
+        found.append(reader.key(1))
+    return found[0] if len(found) == 1 else And(tuple(found))
+
+
+class _Keys:
+    """Reads keys, so many and so deep at most."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._left = _KEYS_LIMIT
+
+    def key(self, depth: int) -> Key:
+        cursor = self._cursor
+        self._left -= 1
+        if depth > _DEPTH_LIMIT or not self._left:
+            raise Bad("The search is too complicated")
+        if cursor.sees(b"("):
+            found: list[Key] = []
+            cursor.listed(lambda: found.append(self.key(depth + 1)), limit=_KEYS_LIMIT)
+            return And(tuple(found))
+        if cursor.skip(b"$"):
+            return In(_SAVED, by_uid=True, is_saved=True)
+        if cursor.sees_digit or cursor.sees(b"*"):
+            return In(cursor.messages(), by_uid=False)
+        return self._named(cursor.word(), depth)
+
+    def _named(self, word: str, depth: int) -> Key:
+        cursor = self._cursor
+        if word in _PLAIN:
+            return _PLAIN[word]
+        cursor.space()
+        if word == "NOT":
+            return Not(self.key(depth + 1))
+        if word == "OR":
+            left = self.key(depth + 1)
+            cursor.space()
+            return Or(left, self.key(depth + 1))
+        if word in _FIELDS:
+            return Contains(_FIELDS[word], cursor.text())
+        if word in _DAYS:
+            return _DAYS[word](_day(cursor))
+        if word in _NUMBERS:
+            return _NUMBERS[word](cursor.number())
+        return self._rare(word)
+
+    def _rare(self, word: str) -> Key:
+        cursor = self._cursor
+        if word == "UID":
+            if cursor.skip(b"$"):
+                return In(_SAVED, by_uid=True, is_saved=True)
+            return In(cursor.messages(), by_uid=True)
+        if word in ("KEYWORD", "UNKEYWORD"):
+            key = Keyword(cursor.atom().decode("ascii"))
+            return key if word == "KEYWORD" else Not(key)
+        if word == "HEADER":
+            name = cursor.text()
+            cursor.space()
+            return Header(name.lower(), cursor.text())
+        if word == "MODSEQ":
+            return ModSeq(_modseq(cursor))
+        if word == "EMAILID":
+            return EmailId(cursor.atom().decode("ascii"))
+        raise Bad(f"SEARCH knows no {word[:40]}")
+
+
+def _modseq(cursor: Cursor) -> int:
+    """RFC 7162 §3.1.5: an entry may stand before it; ours have one MODSEQ for all."""
+    if cursor.sees(b'"'):
+        cursor.string()
+        cursor.space()
+        if cursor.word() not in ("PRIV", "SHARED", "ALL"):
+            raise Bad("A kind of entry is expected")
+        cursor.space()
+    return cursor.number()
+
+
+def _day(cursor: Cursor) -> date:
+    found = cursor.until(_DATE, "A date")
+    try:
+        return date(int(found[3]), _MONTHS.get(found[2].lower(), 0), int(found[1]))
+    except ValueError:
+        raise Bad("A date is expected") from None
