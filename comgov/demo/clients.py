@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import hashlib
 import json
 import ssl
@@ -45,6 +46,16 @@ class Ports:
         """SMTP from people, TLS from the first byte."""
         return self.base + 465
 
+    @property
+    def imap(self) -> int:
+        """People's mail programs, STARTTLS."""
+        return self.base + 143
+
+    @property
+    def imaps(self) -> int:
+        """People's mail programs, TLS from the first byte."""
+        return self.base + 993
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -70,6 +81,8 @@ class Api:
     async def request(self, method: str, path: str, *, expect: int = 200, **options: Any) -> Reply:
         """One request; RefusedError when its status is not the expected one."""
         headers = {**self._headers, **options.pop("headers", {})}
+        if isinstance(content := options.get("data"), bytes):
+            options["data"] = io.BytesIO(content)  # in pieces: a large one would hold up the loop
         async with self._session.request(method, path, headers=headers, **options) as response:
             reply = Reply(response.status, await response.read(), dict(response.headers))
         if reply.status != expect:
