@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import hashlib
+import io
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
