@@ -41,11 +41,14 @@ from comgov.people.directory import PeopleDirectory
 from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
 from comgov.web.health import database_answers
-from mail import smtp
+from mail import imap, smtp
 from mail.config import Listener
 from mail.courier import Courier
+from mail.imap.config import Config as ImapConfig
+from mail.imap.notices import Notices
 from mail.mailbox import Mailboxes
 from mail.queue import Queue
+from mail.quota import Quotas
 from mail.relay import Relay
 from mail.resolver import DnsResolver
 from mail.route import Router
@@ -80,11 +83,13 @@ def migrations() -> list[Migrations]:
 
 def listeners(config: Config) -> dict[str, Listen]:
     """Every port that a node opens, by the name of what listens there."""
-    wanted: dict[str, HttpConfig | Listener] = {
+    wanted: dict[str, HttpConfig | Listener | ImapConfig] = {
         "http": config.server.http,
         "relay": config.mail.relay,
         "submission": config.mail.submission,
         "submissions": config.mail.submissions,
+        "imap": config.mail.imap,
+        "imaps": config.mail.imaps,
     }
     return {name: Listen(one.host, one.port) for name, one in wanted.items() if one.port}
 
@@ -171,12 +176,28 @@ async def _work(config: Config, platform: Platform, database_url: str, sockets: 
         if service.value in sockets:
             listening = [sockets[service.value]]
             await services.open(smtp.serve(platform.relay, service, listening, tls_context=tls.context))
+    notices, quotas = Notices(platform.db.pool), Quotas(platform.db.pool)
+    for name in ("imap", "imaps"):
+        if name in sockets:
+            server = imap.Server(
+                hostname=config.server.hostname,
+                mailboxes=platform.mailboxes,
+                directory=platform.relay.directory,
+                notices=notices,
+                quotas=quotas,
+                config=config.mail.imap,
+                message_limit_bytes=config.mail.message_limit_bytes,
+                tls_context=tls.context,
+                is_tls=name == "imaps",
+            )
+            await services.open(imap.serve(server, [sockets[name]]))
     services.are_complete = True
     queue = await _mail_queue(config, platform)
     async with asyncio.TaskGroup() as group:
         for work in (
             jobs.run_schedules(database_url, _scheduled(platform)),
             queue.run(),
+            notices.run(),
             tls.keep_renewing(),
             dossiers.resume(platform),
         ):

@@ -61,6 +61,11 @@ class Body:
         """The leaves as arrays, in the order of Part's fields."""
         return json.dumps([part.to_row() for part in self.structure.parts], ensure_ascii=False)
 
+    @property
+    def sections_json(self) -> str | None:
+        """The places of the parts by number, as arrays in the order of Place's fields."""
+        return json.dumps(self.structure.sections) if self.structure.sections else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examined:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from mail.address import Address
 from mail.courier.session import Config as CourierConfig
+from mail.imap.config import Config as ImapConfig
 from mail.queue.model import Config as QueueConfig
 from mail.route import Config as RouteConfig
 
@@ -15,7 +16,7 @@ _PORT = "0 turns the service off"
 
 
 class Listener(BaseModel, frozen=True, extra="forbid"):
-    """Where one of the SMTP services listens."""
+    """Where one of the services listens."""
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all of IPv4, :: for all")
     port: int = Field(0, ge=0, le=65535, description=_PORT)
@@ -39,12 +40,20 @@ class SubmissionsListener(Listener):
     port: int = Field(465, ge=0, le=65535, description=_PORT)
 
 
+class ImapsListener(Listener):
+    """The same as `mail.imap`, in TLS from the first byte."""
+
+    port: int = Field(993, ge=0, le=65535, description=_PORT)
+
+
 class Config(RouteConfig, frozen=True, extra="forbid"):
-    """Mail by SMTP: where it is listened for, what is refused, and where mail for other servers goes."""
+    """Mail by SMTP and IMAP: where clients are listened for, what is refused, and where mail for other servers goes."""
 
     relay: RelayListener = RelayListener()
     submission: SubmissionListener = SubmissionListener()
     submissions: SubmissionsListener = SubmissionsListener()
+    imap: ImapConfig = ImapConfig()
+    imaps: ImapsListener = ImapsListener()
     postmaster: str = Field(
         "",
         description="address here that gets mail for <postmaster> without a domain (RFC 5321 §4.5.1); "

@@ -10,20 +10,21 @@ if TYPE_CHECKING:
     from mail.body import Body
     from mail.postgres import Connection
 
-# $1 to $22, as `body_columns` gives them.
+# $1 to $23, as `body_columns` gives them.
 INSERT_BODIES = """
 INSERT INTO mail.body (id, sha256, size_bytes, trace, header, inline, is_compressed, blob_key, message_id, subject,
                        from_text, to_text, preview, attachments, envelope, bodystructure, parts, sent_at, accepted_at,
-                       sender, submitter, on_behalf)
+                       sender, submitter, on_behalf, sections)
 SELECT b.id, b.sha256, b.size_bytes, b.trace, b.header, b.inline, b.is_compressed, b.blob_key, b.message_id, b.subject,
        b.from_text, b.to_text, b.preview, b.attachments, b.envelope, b.bodystructure, b.parts::jsonb, b.sent_at,
-       b.accepted_at, b.sender, b.submitter, b.on_behalf
+       b.accepted_at, b.sender, b.submitter, b.on_behalf, b.sections::jsonb
 FROM unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::boolean[], $8::bytea[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::int[], $15::bytea[], $16::bytea[],
-            $17::text[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::text[], $22::boolean[])
+            $17::text[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::text[], $22::boolean[],
+            $23::text[])
     AS b(id, sha256, size_bytes, trace, header, inline, is_compressed, blob_key, message_id, subject, from_text,
          to_text, preview, attachments, envelope, bodystructure, parts, sent_at, accepted_at, sender, submitter,
-         on_behalf)
+         on_behalf, sections)
 """
 
 INSERT_UNINDEXED = "INSERT INTO mail.unindexed (body_id) SELECT unnest($1::uuid[])"
@@ -62,4 +63,5 @@ def body_columns(bodies: Sequence[Body]) -> list[list[Any]]:
         [body.sender for body in bodies],
         [body.submitter for body in bodies],
         [body.on_behalf for body in bodies],
+        [body.sections_json for body in bodies],
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import imaplib
 import io
 import json
 import ssl
@@ -120,6 +121,19 @@ class Clients:
         async with client:
             await client.login(sender, PASSWORD)
             await client.sendmail(sender, recipients, message)
+
+    async def read(self, reader: str, message_id: str) -> list[bytes]:
+        """Every message with that id in the reader's Inbox, as a mail program reads it: IMAP, STARTTLS verified."""
+        return await asyncio.to_thread(self._read, reader, message_id)
+
+    def _read(self, reader: str, message_id: str) -> list[bytes]:
+        with imaplib.IMAP4("127.0.0.1", self.ports.imap, timeout=30) as client:
+            client.starttls(self.tls)
+            client.login(reader, PASSWORD)
+            client.select("INBOX", readonly=True)
+            _, (numbers,) = client.search(None, "HEADER", "Message-ID", f'"{message_id}"')
+            fetched = [client.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers.split()]
+            return [one[1] for one in fetched if isinstance(one, tuple)]
 
     async def relay(self, sender: str, recipient: str, message: bytes) -> int:
         """Bring a message as another server would; gives the SMTP code that decided."""

@@ -63,6 +63,7 @@ def _announce(ports: Ports, directory: Path, seconds: float) -> None:
     console.print(f"  web                http://127.0.0.1:{ports.http}")
     console.print(f"  SMTP relay         127.0.0.1:{ports.relay}")
     console.print(f"  submission         127.0.0.1:{ports.submission} (STARTTLS), {ports.submissions} (TLS)")
+    console.print(f"  IMAP               127.0.0.1:{ports.imap} (STARTTLS), {ports.imaps} (TLS)")
     console.print(f"  root certificate   {directory / 'pki' / 'root.pem'}\n")
     console.print(f"Sign in with the password [bold]{PASSWORD}[/bold] as")
     for person in PEOPLE:

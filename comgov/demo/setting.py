@@ -36,6 +36,8 @@ postmaster = {json.dumps(full(PEOPLE[0].address))}
 relay = {{ port = {ports.relay} }}
 submission = {{ port = {ports.submission} }}
 submissions = {{ port = {ports.submissions} }}
+imap = {{ port = {ports.imap} }}
+imaps = {{ port = {ports.imaps} }}
 
 [log]
 level = "warning"

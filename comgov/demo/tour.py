@@ -29,12 +29,13 @@ class Stop:
 
 
 async def mail_reaches_people_and_lists(clients: Clients) -> None:
-    """Claire submits a mail with an attachment to Eric and the list; each reads it byte for byte."""
+    """Claire submits a mail with an attachment to Eric and the list; each reads it over IMAP, byte for byte."""
     sent = compose(full("claire@sante"), [full("eric@finances"), full("tous@sante")], attachment=token_bytes(200_000))
     await clients.submit(full("claire@sante"), [full("eric@finances"), full("tous@sante")], bytes(sent))
     for reader in ("eric@finances", "claire@sante", "jean@sante", "aline@sante"):
-        raw = await read_mail(clients.api(full(reader)), sent["Message-ID"])
-        expect(raw.endswith(bytes(sent)), f"{reader} did not read the bytes that were sent")
+        found = await clients.read(full(reader), sent["Message-ID"])
+        expect(len(found) == 1, f"{reader} has {len(found)} messages of that id instead of one")
+        expect(found[0].endswith(bytes(sent)), f"{reader} did not read the bytes that were sent")
 
 
 async def relay_is_open_to_residents_only(clients: Clients) -> None:

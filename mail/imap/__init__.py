@@ -1,1 +1,5 @@
-"""IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051): people's own mail programs read their mailboxes here."""
+"""IMAP4rev1 (RFC 3501): people's own mail programs read and file their mail here."""
+
+from mail.imap.server import Server, serve
+
+__all__ = ["Server", "serve"]

@@ -111,7 +111,9 @@ class Cursor:
         return number
 
     def messages(self) -> SequenceSet:
-        """A set of sequence numbers or UIDs."""
+        """A set of sequence numbers or UIDs, or `$`."""
+        if self.skip(b"$"):
+            return SequenceSet(())
         try:
             return SequenceSet.parse(self._match(_SET, "A set of messages")[0])
         except ValueError:

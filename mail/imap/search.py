@@ -29,7 +29,6 @@ from mail.mailbox.criteria import (
     Smaller,
 )
 from mail.mailbox.model import Flag
-from mail.mailbox.sequence import SequenceSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +41,6 @@ _MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun 
 _DEPTH_LIMIT = 50
 _KEYS_LIMIT = 1000
 _CHARSETS = {"US-ASCII", "ASCII", "UTF-8"}
-_SAVED = SequenceSet(())
 
 _PLAIN: dict[str, Key] = {
     "ALL": And(()),
@@ -173,9 +171,7 @@ class _Keys:
             found: list[Key] = []
             cursor.listed(lambda: found.append(self.key(depth + 1)), limit=_KEYS_LIMIT)
             return And(tuple(found))
-        if cursor.skip(b"$"):
-            return In(_SAVED, by_uid=True, is_saved=True)
-        if cursor.sees_digit or cursor.sees(b"*"):
+        if cursor.sees_digit or cursor.sees(b"*") or cursor.sees(b"$"):
             return In(cursor.messages(), by_uid=False)
         return self._named(cursor.word(), depth)
 
@@ -201,8 +197,6 @@ class _Keys:
     def _rare(self, word: str) -> Key:
         cursor = self._cursor
         if word == "UID":
-            if cursor.skip(b"$"):
-                return In(_SAVED, by_uid=True, is_saved=True)
             return In(cursor.messages(), by_uid=True)
         if word in ("KEYWORD", "UNKEYWORD"):
             key = Keyword(cursor.atom().decode("ascii"))

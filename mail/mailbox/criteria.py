@@ -55,11 +55,17 @@ class Recent:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """Is one of these. is_saved: `$`, the result of the last SEARCH RETURN (SAVE) (RFC 5182)."""
+    """Is one of these."""
 
     messages: SequenceSet
     by_uid: bool
-    is_saved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Uids:
+    """Is one of these: what `In` and `Recent` become in a session, which alone knows its numbers."""
+
+    uids: tuple[int, ...]
 
 
 class Field(StrEnum):
@@ -150,6 +156,7 @@ Key: TypeAlias = (
     | Keyword
     | Recent
     | In
+    | Uids
     | Contains
     | Header
     | Internal

@@ -11,8 +11,8 @@ import structlog
 
 from mail.body import Body, Rest, examine, keep, new_body_id, restore
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
-from mail.mailbox import index, store, upkeep
-from mail.mailbox.model import Flag, Page, SpecialUse
+from mail.mailbox import finding, index, rows, store, sync, upkeep
+from mail.mailbox.model import Draft, Flag, Page, SpecialUse
 from mail.message.text import decoded
 from mail.postgres import connected, transaction
 from mail.store import insert_bodies
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mail.blobs import Blobs
+    from mail.mailbox.criteria import Key
     from mail.mailbox.model import Content, Mailbox, Message
+    from mail.mailbox.rows import Depth, Row
+    from mail.mailbox.sync import Changes, DeepCounts, Snapshot
     from mail.mailbox.upkeep import Swept
     from mail.message import Part
+    from mail.octets import Octets
     from mail.postgres import Connection, Pool
 
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
 log = structlog.get_logger()
 
 _PAGE_LIMIT = 1000  # messages
+_ROWS_AT_ONCE = 500
 _NAME_LIMIT = 200  # characters
 _NO_UID = 1 << 62  # above any
 _CHUNK_BYTES = 256 * 1024
@@ -145,7 +150,7 @@ class Mailboxes:
         stop = message.size_bytes if stop is None else min(stop, message.size_bytes)
         if start < len(head) and start < stop:
             yield head[start:stop]
-        async for chunk in self._rest(message, max(0, start - len(head)), stop - len(head)):
+        async for chunk in self.rest(message.body_id, max(0, start - len(head)), stop - len(head)):
             yield chunk
 
     async def part(self, message: Message, part: Part) -> AsyncIterator[bytes]:
@@ -159,24 +164,8 @@ class Mailboxes:
         if start < len(content.header):
             yield content.header[start:stop]
         size_bytes = len(content.header)
-        async for chunk in self._rest(message, max(0, start - size_bytes), stop - size_bytes):
+        async for chunk in self.rest(message.body_id, max(0, start - size_bytes), stop - size_bytes):
             yield chunk
-
-    async def _rest(self, message: Message, start: int, stop: int) -> AsyncIterator[bytes]:
-        """What follows the header, by its own offsets. No connection is held while the reader takes its time."""
-        if start >= stop:
-            return
-        async with connected(self._pool) as connection:
-            row = await store.rest(connection, message.body_id)
-        if row is None:
-            raise NoSuchMessage
-        if row["blob_key"] is not None:
-            async for chunk in self._blobs.read(row["blob_key"], start, stop):
-                yield chunk
-            return
-        inline = restore(row["inline"], is_compressed=row["is_compressed"])
-        for at in range(start, min(stop, len(inline)), _CHUNK_BYTES):
-            yield inline[at : min(at + _CHUNK_BYTES, stop)]
 
     async def append(
         self,
@@ -193,13 +182,27 @@ class Mailboxes:
         body_id: for callers who may have to ask again without knowing whether they succeeded; raises AlreadyKept
         when a message was kept under that id before. None for a new one.
         """
+        draft = Draft(content=content, flags=flags, keywords=tuple(keywords), internal_date=internal_date)
+        body = await self._body(content, body_id)
+        async with transaction(self._pool) as connection:
+            (uid,) = await self._append(connection, mailbox_id, [(draft, body)])
+            return (await store.messages(connection, mailbox_id, [uid]))[0]
+
+    async def append_all(self, mailbox_id: int, drafts: Sequence[Draft]) -> list[int]:
+        """Keep messages that did not come by mail, all or none; gives their UIDs. Raises Malformed as `append`."""
+        kept = [(draft, await self._body(draft.content, None)) for draft in drafts]
+        async with transaction(self._pool) as connection:
+            return await self._append(connection, mailbox_id, kept)
+
+    async def _body(self, content: Octets, body_id: UUID | None) -> Body:
+        """What is ready to be kept; its bytes are in the object store already if that is their place."""
         examined = await examine(content)
         if examined.has_nul or not examined.has_clean_lines:
             raise Malformed("A line ends in a bare CR or LF, or there is a NUL byte")
         header_size = examined.structure.header_size
         rest = examined.rest or await keep(content, header_size, self._blobs)
         now = self._clock()
-        body = Body(
+        return Body(
             id=body_id or new_body_id(now),
             sha256=examined.sha256,
             size_bytes=len(content),
@@ -213,31 +216,121 @@ class Mailboxes:
             submitter="",
             on_behalf=False,
         )
-        async with transaction(self._pool) as connection:
-            box = (await store.lock(connection, mailbox_id))[mailbox_id]
-            try:
-                await insert_bodies(connection, [body])
-            except asyncpg.UniqueViolationError as error:
-                raise AlreadyKept from error
+
+    async def _append(self, connection: Connection, mailbox_id: int, kept: Sequence[tuple[Draft, Body]]) -> list[int]:
+        box = (await store.lock(connection, mailbox_id))[mailbox_id]
+        try:
+            await insert_bodies(connection, [body for _, body in kept])
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyKept from error
+        uids = list(range(box.uidnext, box.uidnext + len(kept)))
+        for uid, (draft, body) in zip(uids, kept, strict=True):
             await store.insert_message(
                 connection,
                 box,
+                uid,
                 body.id,
-                internal_date=internal_date or now,
-                flags=flags,
-                keywords=keywords,
-                size_bytes=len(content),
+                internal_date=draft.internal_date or body.accepted_at,
+                flags=draft.flags,
+                keywords=draft.keywords,
+                size_bytes=body.size_bytes,
             )
-            await store.grow(
-                connection,
-                mailbox_id,
-                uids=1,
-                messages=1,
-                unseen=int(Flag.SEEN not in flags),
-                size_bytes=len(content),
+        await store.grow(
+            connection,
+            mailbox_id,
+            uids=len(kept),
+            messages=len(kept),
+            unseen=sum(Flag.SEEN not in draft.flags for draft, _ in kept),
+            size_bytes=sum(body.size_bytes for _, body in kept),
+        )
+        await store.notify(connection, mailbox_id)
+        return uids
+
+    async def deep_counts(self, mailbox_ids: Sequence[int]) -> dict[int, DeepCounts]:
+        """What no counter holds, by mailbox."""
+        async with connected(self._pool) as connection:
+            return await sync.deep_counts(connection, mailbox_ids)
+
+    async def snapshot(self, mailbox_id: int) -> Snapshot:
+        """All that is in it, at one moment."""
+        async with connected(self._pool) as connection:
+            return await sync.snapshot(connection, mailbox_id)
+
+    async def changes(self, mailbox_id: int, since: int) -> Changes:
+        """What happened after that MODSEQ."""
+        async with connected(self._pool) as connection:
+            return await sync.changes(connection, mailbox_id, since)
+
+    async def rows(
+        self, mailbox_id: int, uids: Sequence[int], depth: Depth, *, changed_since: int = 0
+    ) -> AsyncIterator[list[Row]]:
+        """Those that are there and changed after that MODSEQ, by UID, in pages; no connection is held between them."""
+        for at in range(0, len(uids), _ROWS_AT_ONCE):
+            async with connected(self._pool) as connection:
+                found = await rows.rows(
+                    connection, mailbox_id, uids[at : at + _ROWS_AT_ONCE], depth, changed_since=changed_since
+                )
+            yield found
+
+    async def rest(self, body_id: UUID, start: int, stop: int) -> AsyncIterator[bytes]:
+        """What follows the header of a body, by its own offsets, in chunks."""
+        if start >= stop:
+            return
+        async with connected(self._pool) as connection:
+            row = await store.rest(connection, body_id)
+        if row is None:
+            raise NoSuchMessage
+        if row["blob_key"] is not None:
+            async for chunk in self._blobs.read(row["blob_key"], start, stop):
+                yield chunk
+            return
+        inline = restore(row["inline"], is_compressed=row["is_compressed"])
+        for at in range(start, min(stop, len(inline)), _CHUNK_BYTES):
+            yield inline[at : min(at + _CHUNK_BYTES, stop)]
+
+    async def store(
+        self,
+        mailbox_id: int,
+        uids: Sequence[int],
+        *,
+        action: str,
+        flags: Flag,
+        keywords: Sequence[str],
+        unchanged_since: int | None = None,
+    ) -> tuple[int, ...]:
+        """Change flags and keywords, all at once; gives the UIDs left alone as they had changed after that MODSEQ.
+
+        action: `+` adds, `-` removes, empty replaces. UIDs that are not there are passed over.
+        """
+        async with transaction(self._pool) as connection:
+            box = (await store.lock(connection, mailbox_id))[mailbox_id]
+            limit = box.modseq if unchanged_since is None else unchanged_since
+            changed, unseen, refused = await store.store_flags(
+                connection, box, uids, action=action, flags=flags, keywords=keywords, unchanged_since=limit
             )
-            await store.notify(connection, mailbox_id)
-            return (await store.messages(connection, mailbox_id, [box.uidnext]))[0]
+            if changed:
+                await store.grow(connection, mailbox_id, unseen=unseen)
+                await store.notify(connection, mailbox_id)
+            return tuple(refused)
+
+    async def expunge_deleted(self, mailbox_id: int, uids: Sequence[int] | None = None) -> tuple[int, ...]:
+        r"""Remove for good what is \Deleted, all of it (None) or among these; gives the UIDs."""
+        async with transaction(self._pool) as connection:
+            box = (await store.lock(connection, mailbox_id))[mailbox_id]
+            gone = await self._expunge(connection, box, await store.deleted(connection, mailbox_id, uids))
+            if gone:
+                await store.notify(connection, mailbox_id)
+            return gone
+
+    async def claim_recent(self, mailbox_id: int, uidnext: int) -> int:
+        """From which UID on, up to `uidnext`, nobody was told of messages as recent; from now on somebody is."""
+        async with connected(self._pool) as connection:
+            return await sync.claim_recent(connection, mailbox_id, uidnext)
+
+    async def subscribe(self, mailbox_id: int, *, subscribed: bool) -> None:
+        """Whether mail programs show it by default."""
+        async with connected(self._pool) as connection:
+            await store.subscribe(connection, mailbox_id, subscribed=subscribed)
 
     async def set_flags(
         self, mailbox_id: int, uids: Sequence[int], *, add: Flag = Flag.NONE, remove: Flag = Flag.NONE
@@ -321,6 +414,13 @@ class Mailboxes:
             found = await index.search(connection, mailbox_id, query, _below(before_uid), limit + 1)
             total = await index.count(connection, mailbox_id, query)
         return _page(found, total, limit)
+
+    async def find(self, mailbox_id: int, key: Key) -> list[int]:
+        """The UIDs of what matches, ascending. key: without `In` and `Recent`, which are a session's own."""
+        if finding.uses_words(key):
+            await self._index(mailbox_id)
+        async with connected(self._pool) as connection:
+            return await finding.find(connection, mailbox_id, key, self._clock())
 
     async def index_pending(self) -> int:
         """Give the bodies that wait for them their words; how many. For a job: `search` does not depend on it."""

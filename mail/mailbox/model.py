@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mail.message import Part
+    from mail.octets import Octets
 
 
 class SpecialUse(StrEnum):
@@ -89,6 +90,16 @@ class Message:
     def is_seen(self) -> bool:
         """Whether it was read."""
         return Flag.SEEN in self.flags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A message to be kept that did not come by mail. internal_date: None for now."""
+
+    content: Octets
+    flags: Flag = Flag.NONE
+    keywords: tuple[str, ...] = ()
+    internal_date: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

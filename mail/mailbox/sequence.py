@@ -19,7 +19,10 @@ _LIMIT = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """As the client wrote it. ranges: first and last, in whichever order; a single number is both."""
+    """As the client wrote it. ranges: first and last, in whichever order; a single number is both.
+
+    Without ranges it is `$`, the result of the last search that was saved (RFC 5182).
+    """
 
     ranges: tuple[tuple[int, int], ...]
 

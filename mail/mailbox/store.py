@@ -203,6 +203,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 async def insert_message(
     connection: Connection,
     box: Mailbox,
+    uid: int,
     body_id: UUID,
     *,
     internal_date: datetime,
@@ -210,11 +211,11 @@ async def insert_message(
     keywords: Sequence[str],
     size_bytes: int,
 ) -> None:
-    """A message at the end of a locked mailbox, under its `uidnext`; `grow` is the caller's."""
+    """A message at the end of a locked mailbox, its UID `uidnext` or above; `grow` is the caller's."""
     await connection.execute(
         _INSERT_MESSAGE,
         box.id,
-        box.uidnext,
+        uid,
         body_id,
         internal_date,
         int(flags),
@@ -244,6 +245,74 @@ async def set_flags(
     row = await connection.fetchrow(_SET_FLAGS, box.id, uids, int(add), int(remove), box.modseq + 1)
     assert row is not None
     return row["changed"], int(row["unseen"])
+
+
+_STORE_FLAGS = """
+WITH chosen AS (
+    SELECT uid, flags, keywords, modseq FROM mail.message WHERE mailbox_id = $1 AND uid = ANY($2::bigint[])
+), wanted AS (
+    SELECT uid, flags, keywords,
+           CASE $3 WHEN '' THEN $4::smallint WHEN '+' THEN flags | $4::smallint ELSE flags & ~$4::smallint END
+               AS new_flags,
+           CASE $3 WHEN '' THEN $5::text[]
+                   WHEN '+' THEN keywords || ARRAY(
+                       SELECT k FROM unnest($5::text[]) WITH ORDINALITY AS n (k, place)
+                       WHERE lower(k) <> ALL (ARRAY(SELECT lower(o) FROM unnest(keywords) AS o)) ORDER BY place)
+                   ELSE ARRAY(
+                       SELECT k FROM unnest(keywords) WITH ORDINALITY AS o (k, place)
+                       WHERE lower(k) <> ALL (ARRAY(SELECT lower(n) FROM unnest($5::text[]) AS n)) ORDER BY place)
+           END AS new_keywords
+    FROM chosen WHERE modseq <= $6
+), changed AS (
+    UPDATE mail.message AS m SET flags = new_flags, keywords = new_keywords, modseq = $7
+    FROM wanted AS w
+    WHERE m.mailbox_id = $1 AND m.uid = w.uid AND (w.flags, w.keywords) IS DISTINCT FROM (new_flags, new_keywords)
+    RETURNING (w.flags & 1) - (m.flags & 1) AS unseen
+)
+SELECT (SELECT count(*) FROM changed) AS changed, (SELECT coalesce(sum(unseen), 0) FROM changed)::int AS unseen,
+       ARRAY(SELECT uid FROM chosen WHERE modseq > $6 ORDER BY uid) AS refused
+"""
+
+
+async def store_flags(
+    connection: Connection,
+    box: Mailbox,
+    uids: Sequence[int],
+    *,
+    action: str,
+    flags: Flag,
+    keywords: Sequence[str],
+    unchanged_since: int,
+) -> tuple[int, int, list[int]]:
+    """How many messages of a locked mailbox changed, how many more are unseen, and which had changed since before.
+
+    action: `+` adds, `-` removes, empty replaces. Keywords compare without case.
+    """
+    row = await connection.fetchrow(
+        _STORE_FLAGS, box.id, uids, action, int(flags), keywords, unchanged_since, box.modseq + 1
+    )
+    assert row is not None
+    return row["changed"], row["unseen"], row["refused"]
+
+
+_DELETED = """
+SELECT uid FROM mail.message
+WHERE mailbox_id = $1 AND flags & 8 <> 0 AND ($2::bigint[] IS NULL OR uid = ANY($2::bigint[]))
+ORDER BY uid
+"""
+
+
+async def deleted(connection: Connection, mailbox_id: int, uids: Sequence[int] | None) -> list[int]:
+    r"""Those that have the flag \Deleted: among some, or all (None)."""
+    return [row["uid"] for row in await connection.fetch(_DELETED, mailbox_id, uids)]
+
+
+_SUBSCRIBE = "UPDATE mail.mailbox SET subscribed = $2 WHERE id = $1"
+
+
+async def subscribe(connection: Connection, mailbox_id: int, *, subscribed: bool) -> None:
+    """Whether mail programs show it by default."""
+    await connection.execute(_SUBSCRIBE, mailbox_id, subscribed)
 
 
 _COPY = """

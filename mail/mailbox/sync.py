@@ -14,6 +14,8 @@ from mail.errors import NoSuchMailbox
 from mail.mailbox.model import Flag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from mail.postgres import Connection
@@ -49,6 +51,14 @@ class Changes:
     modseq: int
     changed: tuple[Changed, ...]
     vanished: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeepCounts:
+    r"""How many messages have \Deleted, and how many no session was told of as recent."""
+
+    deleted: int
+    recent: int
 
 
 _SNAPSHOT = """
@@ -102,6 +112,34 @@ async def changes(connection: Connection, mailbox_id: int, since: int) -> Change
         changed=tuple(to_changed(row) for row in rows if row["is_gone"] is False),
         vanished=tuple(row["uid"] for row in rows if row["is_gone"]),
     )
+
+
+_CLAIM_RECENT = """
+UPDATE mail.mailbox AS b SET recent_uid = $2
+FROM (SELECT id, recent_uid FROM mail.mailbox WHERE id = $1 FOR UPDATE) AS was
+WHERE b.id = was.id AND was.recent_uid < $2
+RETURNING was.recent_uid
+"""
+
+
+async def claim_recent(connection: Connection, mailbox_id: int, uidnext: int) -> int:
+    """The first UID that no session was told of as recent; `uidnext` when there is none. The caller tells."""
+    found: int | None = await connection.fetchval(_CLAIM_RECENT, mailbox_id, uidnext)
+    return uidnext if found is None else found
+
+
+_DEEP_COUNTS = """
+SELECT b.id, count(*) FILTER (WHERE m.flags & 8 <> 0) AS deleted,
+       count(*) FILTER (WHERE m.uid >= b.recent_uid) AS recent
+FROM mail.mailbox AS b LEFT JOIN mail.message AS m ON m.mailbox_id = b.id
+WHERE b.id = ANY($1::bigint[]) GROUP BY b.id
+"""
+
+
+async def deep_counts(connection: Connection, mailbox_ids: Sequence[int]) -> dict[int, DeepCounts]:
+    """By mailbox. Every message of them is looked at."""
+    rows = await connection.fetch(_DEEP_COUNTS, mailbox_ids)
+    return {row["id"]: DeepCounts(row["deleted"], row["recent"]) for row in rows}
 
 
 def to_changed(row: asyncpg.Record) -> Changed:

@@ -1,6 +1,6 @@
 """A message's structure, computed once, when it is accepted."""
 
-from mail.message.part import Part
+from mail.message.part import Part, Place
 from mail.message.structure import Structure, scan
 
-__all__ = ["Part", "Structure", "scan"]
+__all__ = ["Part", "Place", "Structure", "scan"]

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Place(NamedTuple):
+    """Where a part lies, leaf or not; offsets count from the first byte of the message's header as received.
+
+    header: where its own header begins. start, stop: of its body. text: of a message within, where the text after its
+    header begins; 0 for anything else.
+    """
+
+    header: int
+    start: int
+    stop: int
+    text: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,11 +21,12 @@ from mail.message.header import (
     parse_parameters,
     split_fields,
 )
-from mail.message.part import Part
+from mail.message.part import Part, Place
 from mail.message.text import preview
 from mail.octets import count
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mail.octets import Octets
@@ -47,6 +48,7 @@ class Structure:
     header_size: bytes, the empty line included. fields: of the outermost header. message_id, subject, from_text,
     to_text: decoded. preview: the first words, at most 200 characters. attachments: how many parts are files.
     envelope, bodystructure: IMAP's, ready to send. parts: the leaves in order. sent_at: of Date, aware.
+    sections: by number, where each part lies; None when the message is a single one, whose place is plain.
     """
 
     header_size: int
@@ -61,6 +63,7 @@ class Structure:
     bodystructure: bytes
     parts: tuple[Part, ...]
     sent_at: datetime | None
+    sections: Mapping[str, Place] | None
 
 
 def scan(content: Octets) -> Structure:
@@ -82,6 +85,7 @@ def scan(content: Octets) -> Structure:
         bodystructure=_bodystructure(root),
         parts=parts,
         sent_at=parse_date(first(fields, b"date")),
+        sections=_sections(root) if root.children else None,
     )
 
 
@@ -99,11 +103,15 @@ def _names(value: bytes) -> str:
 
 @dataclass(slots=True)
 class _Node:
-    """A part while the walk is inside it. prefix: what its children's numbers begin with."""
+    """A part while the walk is inside it.
+
+    prefix: what its children's numbers begin with. header: where its own header begins; start, stop: of its body.
+    """
 
     number: str
     prefix: str
     fields: Fields
+    header: int
     start: int
     kind: tuple[bytes, bytes]
     parameters: list[tuple[bytes, bytes]]
@@ -179,7 +187,7 @@ class _Walk:
         """Put a part on the stack; of a message within, its own outermost part too."""
         fields = split_fields(self.content[start : start + size])
         kind, parameters = _content_type(fields, parent)
-        node = _Node(*_numbers(parent), fields, start + size, kind, parameters)
+        node = _Node(*_numbers(parent), fields, start, start + size, kind, parameters)
         node.first_line = self._lines_before(start + size)
         self.nodes += 1
         if parent is not None:
@@ -274,6 +282,19 @@ def _part(node: _Node) -> Part:
         start=node.start,
         stop=node.stop,
     )
+
+
+def _sections(root: _Node) -> dict[str, Place]:
+    """Of every part that has a number: a multipart that is the whole of a message has none (RFC 9051 §6.4.5.1)."""
+    found: dict[str, Place] = {}
+    waiting = [(root, True)]
+    while waiting:
+        node, is_outermost = waiting.pop()
+        if node.number and not (is_outermost and node.is_multipart):
+            text = node.children[0].start if node.is_message and node.children else 0
+            found[node.number] = Place(node.header, node.start, node.stop, text)
+        waiting += [(child, node.is_message) for child in node.children]
+    return found
 
 
 def _bodystructure(node: _Node) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from typing import TYPE_CHECKING, TypeAlias
 
+from mail.sasl import decode, split_plain
 from mail.smtp.replies import AuthenticationCancelled, BadResponse, UnknownMechanism
 
 if TYPE_CHECKING:
@@ -40,16 +40,14 @@ async def _challenge(ask: Ask, text: str) -> str:
 
 
 def _split_plain(response: str) -> tuple[str, str]:
-    """Authorisation identity, login and password, apart by NUL; nobody signs in as somebody else."""
-    pieces = response.split("\0")
-    if len(pieces) != 3 or pieces[0] not in ("", pieces[1]):
-        raise BadResponse
-    return pieces[1], pieces[2]
+    try:
+        return split_plain(response)
+    except ValueError:
+        raise BadResponse from None
 
 
 def _decode(text: str) -> str:
-    """RFC 4954 §4: `=` stands for an empty response."""
     try:
-        return b64decode("" if text == "=" else text, validate=True).decode()
-    except (binascii.Error, ValueError):
+        return decode(text)
+    except ValueError:
         raise BadResponse from None

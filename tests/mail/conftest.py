@@ -56,3 +56,9 @@ def server_context(pki: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pki / "server.pem")
     return context
+
+
+@pytest.fixture
+def client_context(root_pem: Path) -> ssl.SSLContext:
+    """What a client trusts who knows that authority."""
+    return ssl.create_default_context(cafile=str(root_pem))

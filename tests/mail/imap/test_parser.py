@@ -121,7 +121,7 @@ def test_macros_are_opened_and_modifiers_read() -> None:
         (b'MODSEQ "/flags/\\\\draft" all 620', k.ModSeq(620)),
         (b"UID 4 YOUNGER 60", k.And((k.In(messages(b"4"), True), k.Age(60, True)))),
         (b"KEYWORD $Junk", k.Keyword("$Junk")),
-        (b"$", k.In(SequenceSet(()), True, is_saved=True)),
+        (b"$", k.In(SequenceSet(()), False)),
     ],
 )
 def test_what_to_search_is_read(text: bytes, key: k.Key) -> None:

@@ -22,17 +22,11 @@ from tests.mail.inbound.talk import Talk, connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from comgov.db import Database
     from tests.mail.inbound.conftest import Clock, Post
 
     Start = Callable[..., Awaitable[int]]
-
-
-@pytest.fixture
-def client_context(pki: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(pki / "root.pem"))
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""Which mailboxes changed, as PostgreSQL tells every worker (`NOTIFY mail_mailbox`)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from mail.errors import TryLater
+from mail.postgres import connected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mail.postgres import Pool
+
+_CHANNEL = "mail_mailbox"
+_PAUSE = 1.0  # seconds, before listening again
+
+log = structlog.get_logger()
+
+
+class Notices:
+    """Wakes whoever watches a mailbox that changed. While nobody can listen, everybody is woken once a second."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._watched: dict[int, set[asyncio.Event]] = {}
+
+    async def run(self) -> None:
+        """Listen, until cancelled."""
+        while True:
+            try:
+                async with connected(self._pool) as connection:
+                    ended = asyncio.Event()
+                    connection.add_termination_listener(lambda _: ended.set())  # noqa: B023 -- its own round's
+                    await connection.add_listener(_CHANNEL, self._hear)
+                    try:
+                        self._wake_all()  # of what was said while nobody listened
+                        await ended.wait()
+                    finally:
+                        if not connection.is_closed():
+                            await connection.remove_listener(_CHANNEL, self._hear)
+            except TryLater as error:
+                log.warning("imap.cannot_listen", reason=error.reason)
+            self._wake_all()
+            await asyncio.sleep(_PAUSE)
+
+    @contextmanager
+    def watching(self, mailbox_id: int) -> Iterator[asyncio.Event]:
+        """An event that is set whenever that mailbox changes, for as long as the block lasts."""
+        changed = asyncio.Event()
+        watchers = self._watched.setdefault(mailbox_id, set())
+        watchers.add(changed)
+        try:
+            yield changed
+        finally:
+            watchers.discard(changed)
+            if not watchers:
+                self._watched.pop(mailbox_id, None)
+
+    def _hear(self, *arguments: Any) -> None:
+        for mailbox_id in arguments[3].split(","):
+            for changed in self._watched.get(int(mailbox_id or 0), ()):
+                changed.set()
+
+    def _wake_all(self) -> None:
+        for watchers in self._watched.values():
+            for changed in watchers:
+                changed.set()

@@ -1,0 +1,146 @@
+"""The mailbox that a session has open: what its client was told, and in which numbers (RFC 9051 §2.3.1.2)."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from mail.imap.commands import Return
+from mail.imap.replies import Bad
+from mail.mailbox.criteria import And, In, Not, Or, Recent, Uids
+from mail.mailbox.model import Flag
+from mail.mailbox.sequence import SequenceSet, compress
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mail.mailbox.criteria import Key
+    from mail.mailbox.model import Mailbox
+    from mail.mailbox.sync import Changed, Changes, Snapshot
+
+_SYSTEM_FLAGS = (
+    (Flag.ANSWERED, rb"\Answered"),
+    (Flag.FLAGGED, rb"\Flagged"),
+    (Flag.DELETED, rb"\Deleted"),
+    (Flag.SEEN, rb"\Seen"),
+    (Flag.DRAFT, rb"\Draft"),
+)
+_BY_BITS = {Flag(bits): b" ".join(name for flag, name in _SYSTEM_FLAGS if flag in Flag(bits)) for bits in range(32)}
+SYSTEM_FLAGS = b" ".join(name for _, name in _SYSTEM_FLAGS)
+
+
+def flags_text(flags: Flag, keywords: Sequence[str], *, is_recent: bool) -> bytes:
+    r"""Such as `(\Seen $Forwarded)`."""
+    text = _BY_BITS[flags]
+    if keywords:
+        text = b" ".join((text, *(keyword.encode("ascii") for keyword in keywords))).lstrip()
+    if is_recent:
+        text = (text + rb" \Recent").lstrip()
+    return b"(%b)" % text
+
+
+def esearch(found: Sequence[int], returns: frozenset[Return]) -> bytes:
+    """What ESEARCH tells of a result (RFC 4731 §3.1); nothing but the count of an empty one."""
+    told = []
+    if found and Return.MIN in returns:
+        told.append(b" MIN %d" % found[0])
+    if found and Return.MAX in returns:
+        told.append(b" MAX %d" % found[-1])
+    if found and Return.ALL in returns:
+        told.append(b" ALL " + compress(found))
+    if Return.COUNT in returns:
+        told.append(b" COUNT %d" % len(found))
+    return b"".join(told)
+
+
+class Selected:
+    """UIDs stand in the order of their sequence numbers; what is gone keeps its number until the client is told."""
+
+    def __init__(self, box: Mailbox, snapshot: Snapshot, changed: asyncio.Event, *, is_read_only: bool) -> None:
+        self.box = box
+        self.changed = changed
+        self.is_read_only = is_read_only
+        self.uids = snapshot.uids
+        self.uidnext = snapshot.uidnext
+        self.modseq = snapshot.modseq
+        self.keywords = set(snapshot.keywords)
+        self.recent_from = self.uidnext
+        self.saved: tuple[int, ...] = ()
+        self._gone: list[int] = []
+
+    def number(self, uid: int) -> int:
+        """The sequence number of a UID that is there."""
+        return bisect_left(self.uids, uid) + 1
+
+    def is_recent(self, uid: int) -> bool:
+        """Whether this session is the first to be told of it."""
+        return uid >= self.recent_from
+
+    @property
+    def recent(self) -> int:
+        """How many are recent."""
+        return len(self.uids) - bisect_left(self.uids, self.recent_from)
+
+    def chosen(self, messages: SequenceSet, *, by_uid: bool) -> list[int]:
+        """The UIDs of a set. Raises Bad for a sequence number that is not there."""
+        if not messages.ranges:
+            known = set(self.uids)
+            return [uid for uid in self.saved if uid in known]
+        if by_uid:
+            return messages.uids(self.uids)
+        numbers = messages.numbers(len(self.uids))
+        if numbers is None:
+            raise Bad("There is no such message")
+        return [self.uids[number - 1] for number in numbers]
+
+    def resolved(self, key: Key) -> Key:
+        """The key with what only this session can tell made UIDs. Raises Bad as `chosen`."""
+        if isinstance(key, And):
+            return And(tuple(map(self.resolved, key.keys)))
+        if isinstance(key, Or):
+            return Or(self.resolved(key.left), self.resolved(key.right))
+        if isinstance(key, Not):
+            return Not(self.resolved(key.key))
+        if isinstance(key, Recent):
+            return Uids(tuple(uid for uid in self.uids if self.is_recent(uid)))
+        if isinstance(key, In):
+            return Uids(tuple(self.chosen(key.messages, by_uid=key.by_uid)))
+        return key
+
+    def numbers(self, uids: Iterable[int]) -> Iterator[int]:
+        """The sequence numbers of UIDs that are there."""
+        return map(self.number, uids)
+
+    def learn(self, changes: Changes) -> tuple[list[Changed], bool]:
+        """Take in what happened; gives the known messages whose flags changed, and whether there are new ones."""
+        known = [one for one in changes.changed if one.uid < self.uidnext]
+        new = array("I", (one.uid for one in changes.changed if one.uid >= self.uidnext))
+        self._gone += [uid for uid in changes.vanished if uid < self.uidnext]
+        self.uids += new
+        self.uidnext = changes.uidnext
+        self.modseq = changes.modseq
+        return known, bool(new)
+
+    def new_keywords(self, changed: Iterable[Changed]) -> bool:
+        """Whether there are keywords that the client has not heard of; it has from now on."""
+        found = {keyword for one in changed for keyword in one.keywords} - self.keywords
+        self.keywords |= found
+        return bool(found)
+
+    def tell_gone(self, *, as_uids: bool) -> list[bytes]:
+        """The replies that say what is gone (VANISHED, RFC 7162 §3.2.10, if `as_uids`); its numbers are free now."""
+        gone, self._gone = sorted(set(self._gone)), []
+        places = [(place, uid) for uid in gone if (place := self._place(uid)) is not None]
+        for place, _ in reversed(places):
+            del self.uids[place]
+        if not places:
+            return []
+        if as_uids:
+            return [b"* VANISHED %b\r\n" % compress(uid for _, uid in places)]
+        return [b"* %d EXPUNGE\r\n" % (place + 1) for place, _ in reversed(places)]
+
+    def _place(self, uid: int) -> int | None:
+        place = bisect_left(self.uids, uid)
+        return place if place < len(self.uids) and self.uids[place] == uid else None

@@ -1,0 +1,102 @@
+"""What FETCH asks of many messages at once, with no more columns than it needs: one query, a page at a time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from mail.mailbox.model import Flag
+from mail.message import Part, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    import asyncpg
+
+    from mail.postgres import Connection
+
+
+class Depth(Enum):
+    """How much of each message is wanted: what is in its own row, its structure too, or its header as well."""
+
+    ROW = 1
+    STRUCTURE = 2
+    HEADER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message in a mailbox, as deep as was asked; what is deeper is empty.
+
+    trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
+    rest_size_bytes: of what follows the header.
+    """
+
+    uid: int
+    flags: Flag
+    keywords: tuple[str, ...]
+    modseq: int
+    internal_date: datetime
+    size_bytes: int
+    body_id: UUID
+    envelope: bytes = b""
+    bodystructure: bytes = b""
+    preview: str = ""
+    trace: bytes = b""
+    header: bytes = b""
+    received_bytes: int = 0
+    parts_json: str = ""
+    sections_json: str | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The leaves, in order; from HEADER on."""
+        return tuple(Part.from_row(part) for part in json.loads(self.parts_json))
+
+    @property
+    def sections(self) -> Mapping[str, Place]:
+        """Where its parts lie, by number; from HEADER on."""
+        if self.sections_json is not None:
+            return {number: Place(*place) for number, place in json.loads(self.sections_json).items()}
+        return {"1": Place(0, len(self.header), self.received_bytes, 0)}
+
+
+_ROW = """
+SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id
+FROM mail.message AS m WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+ORDER BY m.uid
+"""
+
+_STRUCTURE = """
+SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, b.envelope, b.bodystructure,
+       b.preview
+FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+ORDER BY m.uid
+"""
+
+_HEADER = """
+SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, b.envelope, b.bodystructure,
+       b.preview, m.trace || b.trace AS trace, b.header, b.size_bytes AS received_bytes, b.parts, b.sections
+FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+ORDER BY m.uid
+"""
+
+_BY_DEPTH = {Depth.ROW: _ROW, Depth.STRUCTURE: _STRUCTURE, Depth.HEADER: _HEADER}
+
+
+async def rows(
+    connection: Connection, mailbox_id: int, uids: Sequence[int], depth: Depth, *, changed_since: int = 0
+) -> list[Row]:
+    """Those that are there and changed after that MODSEQ, by UID."""
+    return [_to_row(record) for record in await connection.fetch(_BY_DEPTH[depth], mailbox_id, uids, changed_since)]
+
+
+def _to_row(record: asyncpg.Record) -> Row:
+    uid, flags, keywords, *more = record
+    return Row(uid, Flag(flags), tuple(keywords), *more)

@@ -1,0 +1,332 @@
+"""What a session of IMAP is told, command by command."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import secrets
+import zlib
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mail.directory import Account
+from tests.mail.imap.client import connect
+
+if TYPE_CHECKING:
+    from tests.mail.imap.client import Client
+    from tests.mail.imap.conftest import House, Open
+
+PLAIN = b"From: Eric <eric@finances.gov.test>\r\nTo: claire@sante.gov.test\r\nSubject: Budget\r\n\r\nBonjour.\r\n"
+
+
+async def test_a_mail_is_read_byte_for_byte(house: House, claire: Client) -> None:
+    await house.put(PLAIN)
+    selected = await claire.say("SELECT INBOX")
+    assert b"* 1 EXISTS" in selected
+    assert selected[-1] == b"OK [READ-WRITE] SELECT is done"
+    fetched = await claire.say("FETCH 1 (UID RFC822.SIZE BODY.PEEK[])")
+    assert fetched == [
+        b"* 1 FETCH (UID 1 RFC822.SIZE %d BODY[] {%d}\r\n%b)" % (len(PLAIN), len(PLAIN), PLAIN),
+        b"OK FETCH is done",
+    ]
+
+
+async def test_reading_marks_as_seen_and_peeking_does_not(house: House, claire: Client) -> None:
+    await house.put(PLAIN)
+    await claire.say("SELECT INBOX")
+    await claire.say("FETCH 1 BODY.PEEK[TEXT]")
+    assert await claire.say("FETCH 1 FLAGS") == [b"* 1 FETCH (FLAGS (\\Recent))", b"OK FETCH is done"]
+    assert await claire.say("FETCH 1 BODY[TEXT]") == [
+        b"* 1 FETCH (BODY[TEXT] {10}\r\nBonjour.\r\n)",
+        b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))",
+        b"OK FETCH is done",
+    ]
+    assert await claire.say("FETCH 1 FLAGS") == [b"* 1 FETCH (FLAGS (\\Seen \\Recent))", b"OK FETCH is done"]
+
+
+async def test_another_session_hears_of_everything(house: House, open_session: Open) -> None:
+    await house.put(PLAIN, PLAIN)
+    one, other = await open_session(), await open_session()
+    await one.say("SELECT INBOX")
+    await other.say("SELECT INBOX")
+    await other.send(b"i IDLE\r\n")
+    assert (await other.line()).startswith(b"+ ")
+    await one.say("STORE 1 +FLAGS (\\Deleted $Forwarded)")
+    assert (await other.line()).startswith(b"* FLAGS (")
+    assert await other.line() == b"* 1 FETCH (UID 1 FLAGS (\\Deleted $Forwarded))"
+    assert await one.say("EXPUNGE") == [b"* 1 EXPUNGE", b"OK EXPUNGE is done"]
+    assert await other.line() == b"* 1 EXPUNGE"
+    await house.put(PLAIN)
+    assert [await other.line(), (await other.line())[:4]] == [b"* 2 EXISTS", b"* 1 "]
+    await other.send(b"DONE\r\n")
+    assert (await other.replies(b"i"))[-1].startswith(b"OK ")
+
+
+async def test_a_copy_a_move_and_an_append_tell_the_new_uids(house: House, claire: Client) -> None:
+    await house.put(PLAIN, PLAIN, PLAIN)
+    await claire.say("SELECT INBOX")
+    assert b"[COPYUID " in (await claire.say("COPY 1:2 Archive"))[-1]
+    moved = await claire.say("UID MOVE 3 Archive")
+    assert b"[COPYUID " in moved[0]
+    assert b" 3 3]" in moved[0]
+    assert moved[1:] == [b"* 3 EXPUNGE", b"OK MOVE is done"]
+    appended = await claire.say("APPEND Archive (\\Seen) {}", PLAIN)
+    assert b"[APPENDUID " in appended[-1]
+    assert b" 4]" in appended[-1]
+    assert (await claire.say("COPY 1 Nowhere"))[-1].startswith(b"NO [TRYCREATE] ")
+
+
+async def test_mailboxes_are_listed_made_and_told_of(claire: Client) -> None:
+    assert (await claire.say("CREATE D&AOk-cisions"))[-1].startswith(b"OK ")
+    listed = await claire.say('LIST "" *')
+    assert b'* LIST (\\HasNoChildren) "/" "INBOX"' in listed
+    assert b'* LIST (\\HasNoChildren) "/" "D&AOk-cisions"' in listed
+    assert b'* LIST (\\Trash \\HasNoChildren) "/" "Trash"' in listed
+    assert (await claire.say("STATUS INBOX (MESSAGES UNSEEN RECENT DELETED)"))[0] == (
+        b'* STATUS "INBOX" (MESSAGES 0 UNSEEN 0 RECENT 0 DELETED 0)'
+    )
+    assert (await claire.say("DELETE D&AOk-cisions"))[-1] == b"OK DELETE is done"
+    assert (await claire.say("SELECT D&AOk-cisions"))[-1].startswith(b"NO [NONEXISTENT] ")
+
+
+async def test_nobody_signs_in_without_tls(house: House) -> None:
+    from tests.mail.imap.client import connect
+
+    async with connect(house.port) as client:
+        assert (await client.say("LOGIN claire@sante.gov.test secret"))[-1].startswith(b"NO [PRIVACYREQUIRED] ")
+
+
+def program(house: House) -> bytes:
+    with imaplib.IMAP4("localhost", house.port) as client:
+        client.starttls(ssl_context=house.context)
+        client.login("claire@sante.gov.test", "secret")
+        client.select("INBOX")
+        _, data = client.fetch("1", "(RFC822)")
+        assert data[0] is not None
+        assert isinstance(data[0], tuple)
+        return data[0][1]
+
+
+async def test_a_mail_program_reads_after_starttls(house: House) -> None:
+    await house.put(PLAIN)
+    assert await asyncio.to_thread(program, house) == PLAIN
+
+
+@pytest.mark.parametrize("command", ["FETCH 1 FLAGS", "SELECT INBOX", "IDLE", "NAMESPACE"])
+async def test_nothing_is_done_before_signing_in(house: House, command: str) -> None:
+    from tests.mail.imap.client import connect
+
+    async with connect(house.tls_port, house.context) as client:
+        assert (await client.say(command))[-1].startswith(b"BAD ")
+
+
+async def test_what_is_searched_is_found(house: House, claire: Client) -> None:
+    other = PLAIN.replace(b"Budget", b"=?utf-8?q?D=C3=A9cision?=").replace(b"Eric <eric", b"Grace <grace")
+    other = other.replace(b"\r\n\r\n", b"\r\nCc: jean@sante.gov.test\r\nX-Room: 12\r\n\r\n").replace(
+        b"Bonjour", b"Salut"
+    )
+    await house.put(PLAIN, other, PLAIN)
+    await claire.say("SELECT INBOX")
+    await claire.say("STORE 3 +FLAGS (\\Flagged $Later)")
+    for key, found in {
+        "ALL": [1, 2, 3],
+        "FLAGGED": [3],
+        "UNFLAGGED": [1, 2],
+        "KEYWORD $later": [3],
+        'SUBJECT "décision"': [2],
+        "FROM grace": [2],
+        "NOT FROM grace": [1, 3],
+        "CC jean": [2],
+        "HEADER X-Room 1": [2],
+        "NOT HEADER X-Room 1": [1, 3],
+        "OR HEADER X-Room 1 FLAGGED": [2, 3],
+        "NOT HEADER X-Room 1 UNFLAGGED": [1],
+        "BODY salut": [2],
+        "TEXT bonj": [1, 3],
+        "UID 2:3 1:2": [2],
+        "RECENT": [1, 2, 3],
+        "OLD": [],
+        "LARGER 100": [2],
+        "SINCE 22-Nov-2026": [1, 2, 3],
+        "BEFORE 22-Nov-2026": [],
+        "YOUNGER 60": [1, 2, 3],
+        "1:*": [1, 2, 3],
+    }.items():
+        expected = b" ".join([b"* SEARCH", *(b"%d" % number for number in found)])
+        assert await claire.say(f"SEARCH {key}") == [expected, b"OK SEARCH is done"], key
+
+
+async def test_a_search_returns_what_is_asked_and_is_remembered(house: House, claire: Client) -> None:
+    await house.put(PLAIN, PLAIN, PLAIN, PLAIN)
+    await claire.say("SELECT INBOX")
+    told = await claire.say("UID SEARCH RETURN (MIN MAX COUNT ALL) 1:2,4")
+    assert told[0] == b'* ESEARCH (TAG "t3") UID MIN 1 MAX 4 ALL 1:2,4 COUNT 3'
+    await claire.say("SEARCH RETURN (SAVE) 2:3")
+    assert (await claire.say("SEARCH $"))[0] == b"* SEARCH 2 3"
+    fetched = await claire.say("FETCH $ UID")
+    assert fetched[:2] == [b"* 2 FETCH (UID 2)", b"* 3 FETCH (UID 3)"]
+
+
+async def test_a_deflated_session_says_the_same(house: House, claire: Client) -> None:
+    await house.put(PLAIN * 100)
+    assert (await claire.say("COMPRESS DEFLATE"))[-1].startswith(b"OK ")
+    inflater, deflater = zlib.decompressobj(-15), zlib.compressobj(wbits=-15)
+    text, wire = b"", 0
+    for command in (b"a SELECT INBOX\r\n", b"b FETCH 1 BODY.PEEK[]\r\n"):
+        await claire.send(deflater.compress(command) + deflater.flush(zlib.Z_SYNC_FLUSH))
+        while not text.rpartition(b"\r\n")[0].rpartition(b"\r\n")[2].startswith(command[:1] + b" OK "):
+            piece = await asyncio.wait_for(claire.reader.read(65536), 10)
+            assert piece
+            wire += len(piece)
+            text += inflater.decompress(piece)
+    assert PLAIN * 100 in text
+    assert wire < len(PLAIN) * 10
+
+
+MULTIPART = (
+    b"From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    b"--x\r\nContent-Type: text/plain\r\n\r\nhi\r\n--x\r\n"
+    b"Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside\r\n--x\r\nContent-Type: image/png\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--x--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "reply"),
+    [
+        ("BODY.PEEK[1]", b"BODY[1] {2}\r\nhi"),
+        ("BODY.PEEK[1.MIME]", b"BODY[1.MIME] {28}\r\nContent-Type: text/plain\r\n\r\n"),
+        ("BODY.PEEK[2]", b"BODY[2] {24}\r\nSubject: inner\r\n\r\ninside"),
+        ("BODY.PEEK[2.HEADER]", b"BODY[2.HEADER] {18}\r\nSubject: inner\r\n\r\n"),
+        ("BODY.PEEK[2.TEXT]", b"BODY[2.TEXT] {6}\r\ninside"),
+        ("BODY.PEEK[2.1]<2.3>", b"BODY[2.1]<2> {3}\r\nsid"),
+        ("BODY.PEEK[2.HEADER.FIELDS (subject)]", b"BODY[2.HEADER.FIELDS (subject)] {18}\r\nSubject: inner\r\n\r\n"),
+        (
+            "BODY.PEEK[HEADER.FIELDS.NOT (Content-Type)]",
+            b"BODY[HEADER.FIELDS.NOT (Content-Type)] {13}\r\nFrom: a@b\r\n\r\n",
+        ),
+        ("BODY.PEEK[3]", b"BODY[3] {4}\r\nAAEC"),
+        ("BINARY.PEEK[3]", b"BINARY[3] ~{3}\r\n\x00\x01\x02"),
+        ("BINARY.SIZE[3]", b"BINARY.SIZE[3] 3"),
+        ("BODY.PEEK[4]", b"BODY[4] NIL"),
+        ("BODY.PEEK[1.HEADER]", b"BODY[1.HEADER] NIL"),
+        ("INTERNALDATE", b'INTERNALDATE "22-Nov-2026 09:30:15 +0000"'),
+        ("PREVIEW", b'PREVIEW "hi"'),
+    ],
+)
+async def test_a_part_is_given_alone(house: House, claire: Client, item: str, reply: bytes) -> None:
+    await house.put(MULTIPART)
+    await claire.say("SELECT INBOX")
+    assert await claire.say(f"FETCH 1 {item}") == [b"* 1 FETCH (%b)" % reply, b"OK FETCH is done"]
+
+
+async def test_a_store_that_came_too_late_is_told(house: House, claire: Client) -> None:
+    await house.put(PLAIN, PLAIN)
+    selected = await claire.say("SELECT INBOX (CONDSTORE)")
+    modseq = next(line for line in selected if b"HIGHESTMODSEQ" in line).split(b"]")[0].split()[-1].decode()
+    await claire.say("STORE 1 +FLAGS.SILENT (\\Seen)")
+    late = await claire.say(f"STORE 1:2 (UNCHANGEDSINCE {modseq}) +FLAGS (\\Flagged)")
+    assert late[-1] == b"OK [MODIFIED 1] STORE is done for the others"
+    assert late[0].startswith(b"* 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent) MODSEQ (")
+    changed = await claire.say(f"FETCH 1:* FLAGS (CHANGEDSINCE {modseq})")
+    assert [line[:14] for line in changed[:-1]] == [b"* 1 FETCH (FLA", b"* 2 FETCH (FLA"]
+
+
+# What hostile clients say
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"x" * 70_000,
+        b"a LOGIN {300000000+}\r\n",
+        b"a LOGIN " + b"(" * 9_000,
+        b"a LOGIN {4000+}\r\n" + b"x" * 4000 + b" {1000+}\r\n",
+    ],
+)
+async def test_what_nobody_may_send_before_signing_in_ends_the_session(house: House, raw: bytes) -> None:
+    async with connect(house.tls_port, house.context) as client:
+        await client.send(raw)
+        assert (await client.line()).startswith(b"* BYE ")
+        with suppress(ConnectionResetError):
+            assert await client.reader.read() == b""
+
+
+async def test_a_literal_that_is_asked_for_first_is_refused_and_the_session_goes_on(house: House) -> None:
+    async with connect(house.tls_port, house.context) as client:
+        assert (await client.say("LOGIN {300000000}"))[-1].startswith(b"BAD [TOOBIG] ")
+        assert (await client.say("NOOP"))[-1].startswith(b"OK ")
+
+
+@pytest.mark.parametrize("marker", ["{1048577}", "{1048577+}"])
+async def test_a_message_too_large_is_refused_and_the_session_goes_on(claire: Client, marker: str) -> None:
+    await claire.send(f"a APPEND INBOX {marker}\r\n".encode())
+    if "+" in marker:
+        await claire.send(b"x" * 1048577 + b"\r\n")
+    assert (await claire.replies(b"a"))[-1].startswith(b"NO [TOOBIG] ")
+    assert (await claire.say("NOOP"))[-1].startswith(b"OK ")
+
+
+async def test_commands_piped_by_thousands_are_answered_each(house: House, claire: Client) -> None:
+    await house.put(PLAIN)
+    await claire.say("SELECT INBOX")
+    sending = asyncio.create_task(claire.send(b"".join(b"p%d FETCH 1 UID\r\n" % number for number in range(3000))))
+    for number in range(3000):
+        assert (await claire.replies(b"p%d" % number))[-1] == b"OK FETCH is done"
+    await sending
+
+
+async def test_what_came_before_starttls_is_forgotten(house: House) -> None:
+    async with connect(house.port) as client:
+        await client.send(b"a STARTTLS\r\nb NOOP\r\n")
+        assert (await client.line()).startswith(b"a OK ")
+        await client.writer.start_tls(house.context, server_hostname="localhost")
+        await client.send(b"c NOOP\r\n")
+        assert (await client.line()).startswith(b"c OK ")
+
+
+async def test_too_many_senseless_commands_end_the_session(claire: Client) -> None:
+    for _ in range(19):
+        assert (await claire.say("NONSENSE"))[-1].startswith(b"BAD ")
+    await claire.send(b"a NONSENSE\r\n")
+    assert (await claire.line()).startswith(b"a BAD ")
+    assert (await claire.line()).startswith(b"* BYE ")
+
+
+async def test_a_deflate_bomb_is_a_line_too_long(claire: Client) -> None:
+    await claire.say("COMPRESS DEFLATE")
+    deflater = zlib.compressobj(9, wbits=-15)
+    bomb = deflater.compress(b"x" * (200 << 20)) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    await claire.send(bomb)
+    told = zlib.decompressobj(-15).decompress(await asyncio.wait_for(claire.reader.read(), 20))
+    assert told.startswith(b"* BYE ")
+
+
+async def test_a_mailbox_deleted_by_another_session_ends_this_one(house: House, open_session: Open) -> None:
+    one, other = await open_session(), await open_session()
+    await one.say("CREATE Temporaire")
+    await one.say("SELECT Temporaire")
+    await other.say("DELETE Temporaire")
+    await one.send(b"a NOOP\r\n")
+    assert (await one.line()).startswith(b"* BYE ")
+
+
+async def test_bytes_that_cannot_be_read_end_the_session_rather_than_be_others(house: House, claire: Client) -> None:
+    await house.put(b"Subject: large\r\n\r\n" + secrets.token_hex(200_000).encode() + b"\r\n")
+    async for blob in house.blobs.list():
+        await house.blobs.delete(blob.sha256)
+    await claire.say("SELECT INBOX")
+    await claire.send(b"a FETCH 1 BODY.PEEK[]\r\n")
+    with suppress(ConnectionResetError):
+        assert b"a OK" not in await claire.reader.read()
+
+
+async def test_a_full_account_keeps_nothing_more(house: House, claire: Client) -> None:
+    await house.put(PLAIN)
+    account = house.directory.recipients[house.claire.address.key]
+    assert isinstance(account, Account)
+    house.directory.recipients[house.claire.address.key] = replace(account, quota_bytes=1)
+    assert (await claire.say("APPEND INBOX {}", PLAIN))[-1].startswith(b"NO [OVERQUOTA] ")
