@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from mail.imap.commands import Command
     from mail.imap.server import Server
     from mail.mailbox.model import Mailbox
-    from mail.mailbox.sync import Changed
+    from mail.mailbox.sequence import SequenceSet
+    from mail.mailbox.sync import Changed, Changes
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ _LITERAL_BYTES = 64 * 1024
 _DONE_BYTES = 64
 _EXTENSIONS = (
     "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
-    "LIST-STATUS STATUS=SIZE CONDSTORE ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND OBJECTID PREVIEW UTF8=ACCEPT"
+    "LIST-STATUS STATUS=SIZE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND OBJECTID PREVIEW UTF8=ACCEPT"
 )
 _BEFORE = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE"
 _ANYWHERE = {"CAPABILITY", "NOOP", "LOGOUT", "STARTTLS"}
@@ -349,9 +350,11 @@ class Session:
 
     @_do.register
     async def _(self, command: commands.Enable) -> bytes:
-        known = {"CONDSTORE", "UTF8=ACCEPT"}
+        known = {"CONDSTORE", "QRESYNC", "UTF8=ACCEPT"}
         found = [name for name in dict.fromkeys(command.capabilities) if name in known and name not in self._enabled]
         self._enabled.update(found)
+        if "QRESYNC" in found:
+            self._enabled.add("CONDSTORE")
         self.connection.write(" ".join(["* ENABLED", *found]).encode("ascii") + b"\r\n")
         return b"OK ENABLE is done"
 
@@ -377,6 +380,8 @@ class Session:
         if self._selected is not None:
             await self._unselect()
             self.connection.write(b"* OK [CLOSED] The mailbox before is closed\r\n")
+        if command.resync is not None and "QRESYNC" not in self._enabled:
+            raise Bad("ENABLE QRESYNC comes first")
         if command.condstore:
             self._enabled.add("CONDSTORE")
         box = await self._box(command.name)
@@ -396,7 +401,31 @@ class Session:
         write(b"* OK [UIDNEXT %d] The next UID\r\n" % snapshot.uidnext)
         write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % snapshot.modseq)
         write(b"* OK [MAILBOXID (%d)] The mailbox's own name\r\n" % box.id)
+        if command.resync is not None and command.resync.uidvalidity == snapshot.uidvalidity:
+            await self._resync(selected, command.resync)
         return b"OK [READ-ONLY] EXAMINE is done" if command.is_read_only else b"OK [READ-WRITE] SELECT is done"
+
+    async def _resync(self, selected: Selected, resync: commands.Resync) -> None:
+        """What happened since the client was here, up to what it was just told; the rest is news (RFC 7162 §3.2.5)."""
+        changes = await self._server.mailboxes.changes(selected.box.id, resync.modseq)
+        self._tell_vanished(selected, changes, resync.known_uids)
+        known = [one for one in changes.changed if one.uid < selected.uidnext and one.modseq <= selected.modseq]
+        if resync.known_uids is not None:
+            wanted = set(resync.known_uids.uids([one.uid for one in known], star=selected.uidnext - 1))
+            known = [one for one in known if one.uid in wanted]
+        self._tell_changed(selected, known, silent=False)
+
+    def _tell_vanished(self, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:
+        """What is gone, among these (None: all). What is forgotten is told as all that is not there."""
+        present = set(selected.uids)
+        gone: Sequence[int] = changes.vanished
+        if not changes.is_complete:
+            gone = range(1, selected.uidnext)
+        if wanted is not None:
+            gone = wanted.uids(gone, star=selected.uidnext - 1)
+        text = compress(uid for uid in gone if uid not in present and uid < selected.uidnext)
+        if text:
+            self.connection.write(b"* VANISHED (EARLIER) %b\r\n" % text)
 
     @_do.register
     async def _(self, command: commands.Create) -> bytes:
@@ -465,6 +494,11 @@ class Session:
         if command.changed_since is not None:
             self._enabled.add("CONDSTORE")
             items = items if commands.Item.MODSEQ in items else (*items, commands.Item.MODSEQ)
+        if command.vanished and command.changed_since is not None:
+            if "QRESYNC" not in self._enabled:
+                raise Bad("ENABLE QRESYNC comes first")
+            changes = await self._server.mailboxes.changes(selected.box.id, command.changed_since)
+            self._tell_vanished(selected, changes, command.messages)
         if fetch.marks_seen(items) and not selected.is_read_only:
             await self._server.mailboxes.store(selected.box.id, uids, action="+", flags=Flag.SEEN, keywords=())
             selected.changed.set()

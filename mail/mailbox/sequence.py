@@ -37,11 +37,15 @@ class SequenceSet:
             ranges.append((_number(first), _number(last or first)))
         return cls(tuple(ranges))
 
-    def uids(self, known: Sequence[int]) -> list[int]:
-        """Which of these UIDs, given in ascending order, it names; unknown ones are passed over."""
+    def uids(self, known: Sequence[int], *, star: int = 0) -> list[int]:
+        """Which of these UIDs, given in ascending order, it names; unknown ones are passed over.
+
+        star: what `*` stands for, when it is not the last of them.
+        """
         if not known:
             return []
-        places = ((bisect_left(known, first), bisect_right(known, last)) for first, last in self._spans(known[-1]))
+        spans = self._spans(star or known[-1])
+        places = ((bisect_left(known, first), bisect_right(known, last)) for first, last in spans)
         return [known[place] for start, stop in places for place in range(start, stop)]
 
     def numbers(self, count: int) -> list[int] | None:

@@ -45,10 +45,14 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
-    """What happened after some MODSEQ, up to `modseq`. changed: by UID; vanished: ascending."""
+    """What happened after some MODSEQ, up to `modseq`. changed: by UID; vanished: ascending.
+
+    is_complete: false when some of what vanished is forgotten.
+    """
 
     uidnext: int
     modseq: int
+    is_complete: bool
     changed: tuple[Changed, ...]
     vanished: tuple[int, ...]
 
@@ -87,7 +91,8 @@ async def snapshot(connection: Connection, mailbox_id: int) -> Snapshot:
 
 
 _CHANGES = """
-SELECT b.uidnext, b.modseq, c.uid, c.flags, c.keywords, c.modseq AS changed_at, c.is_gone
+SELECT b.uidnext, b.modseq, b.forgotten_modseq <= $2 AS is_complete,
+       c.uid, c.flags, c.keywords, c.modseq AS changed_at, c.is_gone
 FROM mail.mailbox AS b
 LEFT JOIN LATERAL (
     SELECT m.uid, m.flags, m.keywords, m.modseq, false AS is_gone
@@ -109,6 +114,7 @@ async def changes(connection: Connection, mailbox_id: int, since: int) -> Change
     return Changes(
         uidnext=rows[0]["uidnext"],
         modseq=rows[0]["modseq"],
+        is_complete=rows[0]["is_complete"],
         changed=tuple(to_changed(row) for row in rows if row["is_gone"] is False),
         vanished=tuple(row["uid"] for row in rows if row["is_gone"]),
     )

@@ -39,7 +39,19 @@ async def sweep(pool: Pool, blobs: Blobs, now: datetime) -> Swept:
 
 
 _FORGET = """
-DELETE FROM mail.expunged WHERE ctid = ANY(ARRAY(SELECT ctid FROM mail.expunged WHERE gone_at < $1 LIMIT $2))
+WITH old AS (
+    SELECT mailbox_id, uid, modseq FROM mail.expunged WHERE gone_at < $1 LIMIT $2
+), locked AS MATERIALIZED (
+    SELECT id FROM mail.mailbox WHERE id IN (SELECT mailbox_id FROM old) ORDER BY id FOR UPDATE
+), told AS (
+    UPDATE mail.mailbox AS m SET forgotten_modseq = greatest(m.forgotten_modseq, o.modseq)
+    FROM (SELECT mailbox_id, max(modseq) AS modseq FROM old GROUP BY mailbox_id) AS o
+    JOIN locked ON locked.id = o.mailbox_id
+    WHERE m.id = o.mailbox_id
+), gone AS (
+    DELETE FROM mail.expunged AS e USING old WHERE e.mailbox_id = old.mailbox_id AND e.uid = old.uid RETURNING 1
+)
+SELECT count(*) FROM gone
 """
 
 
@@ -47,7 +59,7 @@ async def _forget_expunged(pool: Pool, before: datetime) -> int:
     forgotten = 0
     while True:
         async with connected(pool) as connection:
-            done = _affected(await connection.execute(_FORGET, before, _BATCH))
+            done: int = await connection.fetchval(_FORGET, before, _BATCH)
         forgotten += done
         if done < _BATCH:
             return forgotten

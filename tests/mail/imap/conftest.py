@@ -34,11 +34,22 @@ NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 
 
 @dataclass
+class Clock:
+    """Time that moves when told to."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
 class House:
     """A server, and what tests ask of it."""
 
     mailboxes: Mailboxes
     blobs: MemoryStore
+    clock: Clock
     directory: MemoryDirectory
     claire: Identity
     context: ssl.SSLContext
@@ -62,8 +73,8 @@ async def house(
 ) -> AsyncIterator[House]:
     directory = MemoryDirectory("sante.gov.test")
     claire = directory.add_person(Address.parse("claire@sante.gov.test"), "secret", name="Claire N.")
-    blobs = MemoryStore()
-    mailboxes = Mailboxes(pool=db.pool, blobs=blobs, clock=lambda: NOW)
+    blobs, clock = MemoryStore(), Clock()
+    mailboxes = Mailboxes(pool=db.pool, blobs=blobs, clock=clock)
     notices = Notices(db.pool)
     async with AsyncExitStack() as stack:
         ports = []
@@ -83,7 +94,7 @@ async def house(
             await stack.enter_async_context(serve(server, [listening]))
             ports.append(listening.getsockname()[1])
         listening_for_news = asyncio.create_task(notices.run())
-        yield House(mailboxes, blobs, directory, claire, client_context, *ports)
+        yield House(mailboxes, blobs, clock, directory, claire, client_context, *ports)
         listening_for_news.cancel()
         await asyncio.gather(listening_for_news, return_exceptions=True)
 

@@ -8,11 +8,13 @@ import secrets
 import zlib
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mail.directory import Account
+from mail.mailbox import SpecialUse
 from tests.mail.imap.client import connect
 
 if TYPE_CHECKING:
@@ -330,3 +332,38 @@ async def test_a_full_account_keeps_nothing_more(house: House, claire: Client) -
     assert isinstance(account, Account)
     house.directory.recipients[house.claire.address.key] = replace(account, quota_bytes=1)
     assert (await claire.say("APPEND INBOX {}", PLAIN))[-1].startswith(b"NO [OVERQUOTA] ")
+
+
+async def test_a_client_that_was_away_is_told_what_changed_and_what_is_gone(house: House, open_session: Open) -> None:
+    await house.put(PLAIN, PLAIN, PLAIN, PLAIN)
+    one, other = await open_session(), await open_session()
+    known = next(line for line in await one.say("SELECT INBOX") if b"HIGHESTMODSEQ" in line)
+    validity = next(line for line in await one.say("SELECT INBOX") if b"UIDVALIDITY" in line)
+    modseq, uidvalidity = (line.split(b"]")[0].split()[-1].decode() for line in (known, validity))
+    await one.say("STORE 2 +FLAGS (\\Seen)")
+    await one.say("STORE 3:4 +FLAGS (\\Deleted)")
+    await one.say("UID EXPUNGE 3")
+    assert (await other.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {modseq}))"))[-1].startswith(b"BAD ")
+    assert (await other.say("ENABLE QRESYNC"))[0] == b"* ENABLED QRESYNC"
+    told = await other.say(f"SELECT INBOX (QRESYNC ({uidvalidity} {modseq}))")
+    assert b"* VANISHED (EARLIER) 3" in told
+    changed = [line for line in told if b"FETCH" in line]
+    assert [line.partition(b" MODSEQ")[0] for line in changed] == [
+        b"* 2 FETCH (UID 2 FLAGS (\\Seen)",
+        b"* 3 FETCH (UID 4 FLAGS (\\Deleted)",
+    ]
+    told = await other.say(f"UID FETCH 1:3 (FLAGS) (CHANGEDSINCE {modseq} VANISHED)")
+    assert told[0] == b"* VANISHED (EARLIER) 3"
+    assert told[1].startswith(b"* 2 FETCH (UID 2 FLAGS (\\Seen)")
+    await one.say("EXPUNGE")
+    assert (await other.say("NOOP"))[0] == b"* VANISHED 4"
+
+
+async def test_what_is_forgotten_is_told_by_what_is_there(house: House, claire: Client) -> None:
+    await house.put(PLAIN, PLAIN, PLAIN)
+    box = await house.mailboxes.standard(house.claire.account_id, SpecialUse.INBOX)
+    await house.mailboxes.expunge(box.id, [1, 3])
+    house.clock.now += timedelta(days=31)
+    assert (await house.mailboxes.sweep()).expunged == 2
+    await claire.say("ENABLE QRESYNC")
+    assert b"* VANISHED (EARLIER) 1,3" in await claire.say(f"SELECT INBOX (QRESYNC ({box.uidvalidity} 1))")
