@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
                 raise
             raise Disconnected from error
 
-    def start_compression(self) -> None:
+    async def start_compression(self) -> None:
         """Go on deflated, both ways (RFC 4978); what was written before must have been flushed."""
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -_WINDOW_BITS, _MEMORY_LEVEL)

@@ -144,3 +144,9 @@ class Selected:
     def _place(self, uid: int) -> int | None:
         place = bisect_left(self.uids, uid)
         return place if place < len(self.uids) and self.uids[place] == uid else None
+
+
+def flags_line(selected: Selected) -> bytes:
+    """The reply that tells which flags there are."""
+    keywords = b"".join(b" " + keyword.encode("ascii") for keyword in sorted(selected.keywords))
+    return b"* FLAGS (%b%b)\r\n" % (SYSTEM_FLAGS, keywords)

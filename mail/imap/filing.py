@@ -1,0 +1,164 @@
+"""Mailboxes: chosen, made, renamed, listed, and messages put into them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mail.errors import MailError, MessageTooLarge
+from mail.imap import commands, folders
+from mail.imap.replies import Bad, NotDone
+from mail.imap.selected import SYSTEM_FLAGS, Selected, flags_line
+from mail.mailbox.model import Draft
+from mail.mailbox.sequence import compress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mail.imap.session import Session
+    from mail.mailbox.model import Mailbox
+    from mail.mailbox.sequence import SequenceSet
+    from mail.mailbox.sync import Changes, Snapshot
+
+
+async def namespace(session: Session) -> None:
+    """NAMESPACE (RFC 2342)."""
+    session.connection.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+
+
+async def find_box(session: Session, name: str) -> Mailbox:
+    """The mailbox of that name, as this person calls it. Raises NoSuchMailbox."""
+    return await folders.find(session.server.mailboxes, session.account_id, name)
+
+
+async def select(session: Session, command: commands.Select) -> bytes:
+    """SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3)."""
+    if session.selected is not None:
+        session.unselect()
+        session.connection.write(b"* OK [CLOSED] The mailbox before is closed\r\n")
+    if command.resync is not None and "QRESYNC" not in session.enabled:
+        raise Bad("ENABLE QRESYNC comes first")
+    if command.condstore:
+        session.enabled.add("CONDSTORE")
+    box = await find_box(session, command.name)
+    changed = session.watching.enter_context(session.server.notices.watching(box.id))
+    snapshot = await session.server.mailboxes.snapshot(box.id)
+    selected = Selected(box, snapshot, changed, is_read_only=command.is_read_only)
+    await session.claim_recent(selected)
+    session.selected = selected
+    _introduce(session, selected, snapshot)
+    if command.resync is not None and command.resync.uidvalidity == snapshot.uidvalidity:
+        await _resync(session, selected, command.resync)
+    return b"OK [READ-ONLY] EXAMINE is done" if command.is_read_only else b"OK [READ-WRITE] SELECT is done"
+
+
+def _introduce(session: Session, selected: Selected, snapshot: Snapshot) -> None:
+    """What a client is told of a mailbox when it opens it."""
+    write = session.connection.write
+    write(flags_line(selected))
+    permanent = b"" if selected.is_read_only else SYSTEM_FLAGS + rb" \*"
+    write(b"* OK [PERMANENTFLAGS (%b)] These are kept\r\n" % permanent)
+    write(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(selected.uids), selected.recent))
+    if snapshot.unseen_uid:
+        write(b"* OK [UNSEEN %d] The first unseen\r\n" % selected.number(snapshot.unseen_uid))
+    write(b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % snapshot.uidvalidity)
+    write(b"* OK [UIDNEXT %d] The next UID\r\n" % snapshot.uidnext)
+    write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % snapshot.modseq)
+    write(b"* OK [MAILBOXID (%d)] The mailbox's own name\r\n" % selected.box.id)
+
+
+async def _resync(session: Session, selected: Selected, resync: commands.Resync) -> None:
+    """What happened since the client was here, up to what it was just told; the rest is news (RFC 7162 §3.2.5)."""
+    changes = await session.server.mailboxes.changes(selected.box.id, resync.modseq)
+    tell_vanished(session, selected, changes, resync.known_uids)
+    known = [one for one in changes.changed if one.uid < selected.uidnext and one.modseq <= selected.modseq]
+    if resync.known_uids is not None:
+        wanted = set(resync.known_uids.uids([one.uid for one in known], star=selected.uidnext - 1))
+        known = [one for one in known if one.uid in wanted]
+    session.tell_changed(selected, known)
+
+
+def tell_vanished(session: Session, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:
+    """What is gone, among these (None: all). What is forgotten is told as all that is not there."""
+    present = set(selected.uids)
+    gone: Sequence[int] = changes.vanished
+    if not changes.is_complete:
+        gone = range(1, selected.uidnext)
+    if wanted is not None:
+        gone = wanted.uids(gone, star=selected.uidnext - 1)
+    text = compress(uid for uid in gone if uid not in present and uid < selected.uidnext)
+    if text:
+        session.connection.write(b"* VANISHED (EARLIER) %b\r\n" % text)
+
+
+async def create(session: Session, command: commands.Create) -> bytes:
+    """CREATE (RFC 9051 §6.3.4)."""
+    box = await session.server.mailboxes.create(session.account_id, command.name)
+    return b"OK [MAILBOXID (%d)] CREATE is done" % box.id
+
+
+async def delete(session: Session, command: commands.Delete) -> bytes:
+    """DELETE (RFC 9051 §6.3.5)."""
+    box = await find_box(session, command.name)
+    await session.server.mailboxes.delete(box.id)
+    return b"OK DELETE is done"
+
+
+async def rename(session: Session, command: commands.Rename) -> bytes:
+    """RENAME (RFC 9051 §6.3.6)."""
+    box = await find_box(session, command.name)
+    await session.server.mailboxes.rename(box.id, command.new_name)
+    return b"OK RENAME is done"
+
+
+async def subscribe(session: Session, command: commands.Subscribe) -> bytes:
+    """SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8)."""
+    box = await find_box(session, command.name)
+    await session.server.mailboxes.subscribe(box.id, subscribed=command.subscribed)
+    return b"OK SUBSCRIBE is done" if command.subscribed else b"OK UNSUBSCRIBE is done"
+
+
+async def list_boxes(session: Session, command: commands.List) -> bytes:
+    """LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9)."""
+    boxes = await session.server.mailboxes.mailboxes(session.account_id)
+    session.connection.write(*folders.listing(command, boxes, utf8=session.is_utf8))
+    if command.status:
+        await _tell_status(session, folders.chosen(command, boxes), command.status)
+    return b"OK LSUB is done" if command.is_lsub else b"OK LIST is done"
+
+
+async def status(session: Session, command: commands.Status) -> bytes:
+    """STATUS (RFC 9051 §6.3.11)."""
+    await _tell_status(session, [await find_box(session, command.name)], command.items)
+    return b"OK STATUS is done"
+
+
+async def _tell_status(session: Session, boxes: Sequence[Mailbox], items: Sequence[commands.StatusItem]) -> None:
+    if commands.StatusItem.HIGHESTMODSEQ in items:
+        session.enabled.add("CONDSTORE")
+    deep = await folders.counts(session.server.mailboxes, boxes, items)
+    limit_bytes = session.server.message_limit_bytes
+    for box in boxes:
+        session.connection.write(folders.status(box, items, deep, utf8=session.is_utf8, limit_bytes=limit_bytes))
+
+
+async def append(session: Session, command: commands.Append) -> bytes:
+    """APPEND (RFC 9051 §6.3.12, RFC 3502)."""
+    try:
+        box = await find_box(session, command.name)
+    except MailError as error:
+        raise NotDone(error.public, code="TRYCREATE") from error
+    await session.check_room()
+    uids = await session.server.mailboxes.append_all(box.id, [_draft(message) for message in command.messages])
+    session.note_change(box)
+    return b"OK [APPENDUID %d %b] APPEND is done" % (box.uidvalidity, compress(uids))
+
+
+def _draft(message: commands.Appended) -> Draft:
+    if message.content is None:
+        raise MessageTooLarge
+    return Draft(
+        content=message.content,
+        flags=message.flags,
+        keywords=message.keywords,
+        internal_date=message.internal_date,
+    )

@@ -1,0 +1,165 @@
+"""Messages of the chosen mailbox: fetched, searched, flagged, copied, removed; and waiting for news of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mail.errors import MailError
+from mail.imap import commands, fetch, filing
+from mail.imap.connection import Disconnected, LineTooLong
+from mail.imap.replies import Bad, NotDone
+from mail.imap.selected import esearch
+from mail.mailbox.model import Flag
+from mail.mailbox.sequence import compress
+
+if TYPE_CHECKING:
+    from mail.imap.session import Session
+
+_DONE_BYTES = 64
+
+
+async def close(session: Session) -> None:
+    """CLOSE (RFC 9051 §6.4.1)."""
+    if not session.open_mailbox.is_read_only:
+        await session.server.mailboxes.expunge_deleted(session.open_mailbox.box.id)
+    session.unselect()
+
+
+async def unselect(session: Session) -> None:
+    """UNSELECT (RFC 9051 §6.4.2)."""
+    session.unselect()
+
+
+async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
+    """FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4)."""
+    selected = session.open_mailbox
+    uids = selected.chosen(command.messages, by_uid=command.by_uid)
+    items = command.items
+    if command.by_uid and commands.Item.UID not in items:
+        items = (commands.Item.UID, *items)
+    if command.changed_since is not None:
+        session.enabled.add("CONDSTORE")
+        items = items if commands.Item.MODSEQ in items else (*items, commands.Item.MODSEQ)
+    if command.vanished and command.changed_since is not None:
+        if "QRESYNC" not in session.enabled:
+            raise Bad("ENABLE QRESYNC comes first")
+        changes = await session.server.mailboxes.changes(selected.box.id, command.changed_since)
+        filing.tell_vanished(session, selected, changes, command.messages)
+    if fetch.marks_seen(items) and not selected.is_read_only:
+        await session.server.mailboxes.store(selected.box.id, uids, action="+", flags=Flag.SEEN, keywords=())
+        selected.changed.set()
+    fetcher = fetch.Fetcher(session.connection, session.server.mailboxes, selected, items)
+    pages = session.server.mailboxes.rows(
+        selected.box.id, uids, fetch.depth(items), changed_since=command.changed_since or 0
+    )
+    async for page in pages:
+        for row in page:
+            await fetcher.write(row)
+    return b"OK FETCH is done"
+
+
+async def store(session: Session, command: commands.Store) -> bytes:
+    """STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
+    selected = session.writable_mailbox
+    if command.unchanged_since is not None:
+        session.enabled.add("CONDSTORE")
+    uids = selected.chosen(command.messages, by_uid=command.by_uid)
+    refused = await session.server.mailboxes.store(
+        selected.box.id,
+        uids,
+        action=command.action.value,
+        flags=command.flags,
+        keywords=command.keywords,
+        unchanged_since=command.unchanged_since,
+    )
+    await session.learn(selected, keeps_numbers=not command.by_uid, silent=command.is_silent)
+    if refused:
+        named = refused if command.by_uid else selected.numbers(refused)
+        return b"OK [MODIFIED %b] STORE is done for the others" % compress(named)
+    return b"OK STORE is done"
+
+
+async def copy(session: Session, command: commands.Copy) -> bytes:
+    """COPY and MOVE (RFC 9051 §6.4.7, §6.4.8)."""
+    selected = session.writable_mailbox if command.is_move else session.open_mailbox
+    uids = selected.chosen(command.messages, by_uid=command.by_uid)
+    try:
+        target = await filing.find_box(session, command.name)
+    except MailError as error:
+        raise NotDone(error.public, code="TRYCREATE") from error
+    mailboxes = session.server.mailboxes
+    if not command.is_move:
+        await session.check_room()
+    copied = await (mailboxes.move if command.is_move else mailboxes.copy)(selected.box.id, uids, target.id)
+    if not copied:
+        return b"OK Nothing was there"
+    code = b"[COPYUID %d %b %b]" % (target.uidvalidity, compress(copied), compress(copied.values()))
+    if not command.is_move:
+        session.note_change(target)
+        return b"OK %b COPY is done" % code
+    session.connection.write(b"* OK %b Moved\r\n" % code)
+    await session.learn(selected)
+    return b"OK MOVE is done"
+
+
+async def expunge(session: Session, command: commands.Expunge) -> bytes:
+    """EXPUNGE, also of some by UID (RFC 9051 §6.4.3, §6.4.9)."""
+    selected = session.writable_mailbox
+    uids = None if command.uids is None else selected.chosen(command.uids, by_uid=True)
+    await session.server.mailboxes.expunge_deleted(selected.box.id, uids)
+    await session.learn(selected)
+    return b"OK EXPUNGE is done"
+
+
+async def search(session: Session, command: commands.Search) -> bytes:
+    """SEARCH (RFC 9051 §6.4.4)."""
+    selected = session.open_mailbox
+    key = selected.resolved(command.key)
+    known = set(selected.uids)
+    uids = [uid for uid in await session.server.mailboxes.find(selected.box.id, key) if uid in known]
+    found = uids if command.by_uid else list(selected.numbers(uids))
+    if command.returns is None:
+        session.connection.write(b"* SEARCH%b\r\n" % b"".join(b" %d" % number for number in found))
+    else:
+        if commands.Return.SAVE in command.returns:
+            selected.saved = tuple(uids)
+        shown = esearch(found, command.returns)
+        by_uid = b" UID" if command.by_uid else b""
+        session.connection.write(b'* ESEARCH (TAG "%b")%b%b\r\n' % (session.tag, by_uid, shown))
+    return b"OK SEARCH is done"
+
+
+async def idle(session: Session) -> None:
+    """Tell what happens until the client says DONE (RFC 2177)."""
+    session.connection.write(b"+ Waiting\r\n")
+    changed = session.selected.changed if session.selected else asyncio.Event()
+    done = asyncio.create_task(session.connection.line(_DONE_BYTES))
+    deadline = asyncio.get_running_loop().time() + session.server.config.idle_timeout.total_seconds()
+    try:
+        while not done.done():
+            if session.selected and changed.is_set():
+                await session.learn(session.selected)
+            await session.connection.flush()
+            await _wait_for_news(session, changed, done, deadline)
+    finally:
+        done.cancel()
+    try:
+        if done.result().upper() != b"DONE":
+            raise Bad("DONE is expected")
+    except LineTooLong:
+        raise Bad("DONE is expected") from None
+
+
+async def _wait_for_news(session: Session, changed: asyncio.Event, done: asyncio.Task[bytes], deadline: float) -> None:
+    news = asyncio.create_task(changed.wait())
+    session.is_idle = True
+    try:
+        left = deadline - asyncio.get_running_loop().time()
+        finished, _ = await asyncio.wait([news, done], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        session.is_idle = False
+        news.cancel()
+    if not finished:
+        session.say_bye("", "You were silent for too long")
+        raise Disconnected
