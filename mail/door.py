@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
 _GRACE_SECONDS = 6.0  # for what is on its way in when the service ends
 
@@ -91,6 +92,35 @@ class Tls(sslproto.SSLProtocol):
             server_side=True,
             call_connection_made=not is_begun,
         )
+
+
+class GuardedTls(Tls):
+    """TLS from the first byte. A client is admitted before the handshake: one without end would hold memory unseen."""
+
+    def __init__(
+        self,
+        session: asyncio.Protocol,
+        context: ssl.SSLContext,
+        *,
+        is_admitted: Callable[[asyncio.Transport], bool],
+        dismiss: Callable[[], None],
+    ) -> None:
+        super().__init__(session, context)
+        self._is_admitted = is_admitted
+        self._dismiss = dismiss
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A new connection, nothing said yet."""
+        assert isinstance(transport, asyncio.Transport)
+        if self._is_admitted(transport):
+            super().connection_made(transport)
+        else:
+            transport.abort()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """The connection is gone. The session hears of it only if the handshake had ended."""
+        self._dismiss()
+        super().connection_lost(error)
 
 
 async def start_tls(

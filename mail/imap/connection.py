@@ -33,7 +33,9 @@ class LineTooLong(Exception):
 class Connection(asyncio.Protocol):
     """The bytes of a session. Reading raises Disconnected once the client is gone."""
 
-    def __init__(self, *, begin: Callable[[], None], end: Callable[[], None], patience_seconds: float) -> None:
+    def __init__(
+        self, *, begin: Callable[[asyncio.Transport], None], end: Callable[[], None], patience_seconds: float
+    ) -> None:
         """begin, end: called once, when the client is there and when it is gone.
 
         patience_seconds: how long a client may take nothing of what it is sent.
@@ -60,7 +62,7 @@ class Connection(asyncio.Protocol):
         """A new connection."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._begin()
+        self._begin(transport)
 
     def data_received(self, data: bytes) -> None:
         """More from the client."""
@@ -99,12 +101,6 @@ class Connection(asyncio.Protocol):
             self._arrived.set_result(None)
 
     # Facts
-
-    @property
-    def ip(self) -> str:
-        """The client's address; empty when it is not known."""
-        peer = self._transport.get_extra_info("peername") if self._transport else None
-        return peer[0] if isinstance(peer, tuple) else ""
 
     @property
     def is_encrypted(self) -> bool:

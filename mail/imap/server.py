@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mail.door import Door, Tls
+from mail.door import Door, GuardedTls
 from mail.imap.session import Session
 
 if TYPE_CHECKING:
@@ -52,7 +52,14 @@ class Server(Door):
     def protocol(self) -> asyncio.BaseProtocol:
         """What speaks on a new connection."""
         session = Session(self)
-        return Tls(session.connection, self.tls_context) if self._is_tls else session.connection
+        if not self._is_tls:
+            return session.connection
+        return GuardedTls(
+            session.connection,
+            self.tls_context,
+            is_admitted=session.is_admitted,
+            dismiss=lambda: self.dismiss(session, session.ip),
+        )
 
 
 @asynccontextmanager

@@ -59,14 +59,24 @@ class Session:
         self.tag = b"*"
         self.is_idle = False
         self.is_over = False
+        self._first_transport: asyncio.Transport | None = None
+        self._is_admitted = False
         self._task: asyncio.Task[None] | None = None
         self.afterwards: Callable[[], Awaitable[None]] | None = None
 
     # The connection
 
-    def _begin(self) -> None:
-        self.ip = self.connection.ip
-        if not self.server.admit(self, self.ip):
+    def is_admitted(self, transport: asyncio.Transport) -> bool:
+        """Whether there is room for the client, who is counted in at the first asking."""
+        if self._first_transport is None:
+            self._first_transport = transport
+            peer = transport.get_extra_info("peername")
+            self.ip = peer[0] if isinstance(peer, tuple) else ""
+            self._is_admitted = self.server.admit(self, self.ip)
+        return self._is_admitted
+
+    def _begin(self, transport: asyncio.Transport) -> None:
+        if not self.is_admitted(transport):
             self.connection.write(b"* BYE [UNAVAILABLE] Too many connections; try again later\r\n")
             self.connection.close()
             return
@@ -83,8 +93,9 @@ class Session:
             self.abort()
 
     def abort(self) -> None:
-        """Close, whatever is going on."""
-        self.connection.abort()
+        """Close, whatever is going on, a handshake of TLS too."""
+        if self._first_transport is not None:
+            self._first_transport.abort()
 
     def say_bye(self, code: str, sentence: str) -> None:
         """Tell the client why this is the end. code: without brackets, empty for none."""

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from mail.door import Door, Tls
+from mail.door import Door, GuardedTls
 from mail.smtp.session import Session
 
 if TYPE_CHECKING:
@@ -53,30 +53,15 @@ class Server(Door):
     def protocol(self) -> asyncio.BaseProtocol:
         """What speaks on a new connection: a session, in TLS from the first byte for SUBMISSIONS."""
         session = Session(self)
-        return _Tls(self, session) if self.service is Service.SUBMISSIONS else session
-
-
-class _Tls(Tls):
-    """A client is admitted before the handshake: one that never ends would hold memory unseen."""
-
-    def __init__(self, server: Server, session: Session) -> None:
-        assert server.tls_context is not None
-        super().__init__(session, server.tls_context)
-        self._server = server
-        self._session = session
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A new connection, nothing said yet."""
-        assert isinstance(transport, asyncio.Transport)
-        if self._session.is_admitted(transport):
-            super().connection_made(transport)
-        else:
-            transport.abort()
-
-    def connection_lost(self, error: BaseException | None) -> None:
-        """The connection is gone. The session hears of it only if the handshake had ended."""
-        self._server.dismiss(self._session, self._session.ip)
-        super().connection_lost(error)
+        if self.service is not Service.SUBMISSIONS:
+            return session
+        assert self.tls_context is not None
+        return GuardedTls(
+            session,
+            self.tls_context,
+            is_admitted=session.is_admitted,
+            dismiss=lambda: self.dismiss(session, session.ip),
+        )
 
 
 @asynccontextmanager

@@ -87,6 +87,7 @@ def _configure(directory: Path, ports: Ports, database: str, user: str = "postgr
         f'[database]\nurl = "postgresql://{user}@/{database}?host={directory}/pg/socket"\n'
         f"[mail]\nrelay = {{ port = {ports.relay} }}\n"
         f"submission = {{ port = {ports.submission} }}\nsubmissions = {{ port = {ports.submissions} }}\n"
+        f"imap = {{ port = {ports.imap} }}\nimaps = {{ port = {ports.imaps} }}\n"
         '[log]\nlevel = "warning"\n'
     )
     return path

@@ -62,7 +62,8 @@ async def test_silent_connections_neither_fill_the_memory_nor_keep_others_out(de
     before = _most_mib(demo)
     each = min(600, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
     async with AsyncExitStack() as stack:
-        for port in (demo.ports.relay, demo.ports.submission, demo.ports.submissions):
+        ports = demo.ports
+        for port in (ports.relay, ports.submission, ports.submissions, ports.imap, ports.imaps):
             for _ in range(each):
                 await stack.enter_async_context(connect(port))
         await asyncio.sleep(0.5)
