@@ -84,7 +84,7 @@ class Cursor:
         """Take the space between two arguments."""
         self.expect(b" ")
 
-    def _match(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
+    def match(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
         found = pattern.match(self._text, self._at)
         if found is None:
             raise Bad(f"{what} is expected")
@@ -93,19 +93,15 @@ class Cursor:
 
     def word(self) -> str:
         """An atom in capitals: a keyword of the protocol."""
-        return self._match(_ATOM, "A word")[0].decode("ascii").upper()
+        return self.match(_ATOM, "A word")[0].decode("ascii").upper()
 
     def atom(self) -> bytes:
         """An atom as it stands."""
-        return self._match(_ATOM, "A word")[0]
-
-    def until(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        """What a pattern of the caller's matches here."""
-        return self._match(pattern, what)
+        return self.match(_ATOM, "A word")[0]
 
     def number(self) -> int:
         """A number of 63 bits."""
-        number = int(self._match(_NUMBER, "A number")[0])
+        number = int(self.match(_NUMBER, "A number")[0])
         if number > _NUMBER_LIMIT:
             raise Bad("A number is too large")
         return number
@@ -115,14 +111,14 @@ class Cursor:
         if self.skip(b"$"):
             return SequenceSet(())
         try:
-            return SequenceSet.parse(self._match(_SET, "A set of messages")[0])
+            return SequenceSet.parse(self.match(_SET, "A set of messages")[0])
         except ValueError:
             raise Bad("A set of messages is malformed") from None
 
     def string(self) -> bytes:
         """A quoted string or a literal."""
         if self.sees(b'"'):
-            return _unquoted(self._match(_QUOTED, "A quoted string"))
+            return _unquoted(self.match(_QUOTED, "A quoted string"))
         literal = self.literal()
         return bytes(literal)
 
@@ -130,7 +126,7 @@ class Cursor:
         """A string, or a word that stands without quotes."""
         if self.sees(b'"') or self._sees_literal():
             return self.string()
-        return self._match(_ASTRING, "A string")[0]
+        return self.match(_ASTRING, "A string")[0]
 
     def nstring(self) -> bytes | None:
         """A string; None for NIL."""
@@ -143,7 +139,7 @@ class Cursor:
     def pattern(self) -> str:
         """A name of LIST with its wildcards."""
         is_string = self.sees(b'"') or self._sees_literal()
-        raw = self.string() if is_string else self._match(_PATTERN, "A mailbox pattern")[0]
+        raw = self.string() if is_string else self.match(_PATTERN, "A mailbox pattern")[0]
         if raw.count(b"*") + raw.count(b"%") > _WILDCARDS_LIMIT:
             raise Bad(f"A pattern has more than {_WILDCARDS_LIMIT} wildcards")
         return self._name(raw)
@@ -175,7 +171,7 @@ class Cursor:
 
     def literal(self) -> Octets:
         """A literal; the text goes on after it."""
-        self._match(_MARKER, "A string")
+        self.match(_MARKER, "A string")
         if self._place + 1 >= len(self._pieces):
             raise Bad("A literal is missing")
         literal = self._pieces[self._place + 1]

@@ -11,6 +11,7 @@ import structlog
 
 from mail.imap.commands import Binary, Item, Section, Text
 from mail.imap.connection import Disconnected
+from mail.imap.moments import moment_text
 from mail.imap.replies import NotDone
 from mail.imap.selected import flags_text
 from mail.mailbox.rows import Depth
@@ -20,7 +21,6 @@ from mail.octets import Spool, chunks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from datetime import datetime
 
     from mail.imap.connection import Connection
     from mail.imap.selected import Selected
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DEPTHS = {
     Item.ENVELOPE: Depth.STRUCTURE,
     Item.BODY: Depth.STRUCTURE,
@@ -106,7 +105,7 @@ class Fetcher:
     async def _section(self, row: Row, section: Section) -> None:
         origin = b"<%d>" % section.span[0] if section.span else b""
         self._connection.write(b"%b%b " % (section.label, origin))
-        bounds = _bounds(row, section)
+        bounds = await self._bounds(row, section)
         if bounds is None:
             self._connection.write(b"NIL")
         elif section.fields:
@@ -117,6 +116,20 @@ class Fetcher:
             self._connection.write(b"{%d}\r\n%b" % (stop - start, text[start:stop]))
         else:
             await self._literal(row, *_narrowed(*bounds, section.span))
+
+    async def _bounds(self, row: Row, section: Section) -> tuple[int, int] | None:
+        """Where a section lies in the message as it is read; None when there is none."""
+        size = len(row.trace) + len(row.header)
+        if not section.part:
+            if section.text is Text.ALL:
+                return 0, row.size_bytes
+            return (size, row.size_bytes) if section.text is Text.TEXT else (0, size)
+        place = (await self._mailboxes.sections(row)).get(section.part)
+        bounds = None if place is None else _of_place(place, section.text)
+        if bounds is None:
+            return None
+        start, stop = bounds
+        return (start + len(row.trace) if start else 0), stop + len(row.trace)
 
     async def _literal(self, row: Row, start: int, stop: int) -> None:
         self._connection.write(b"{%d}\r\n" % (stop - start))
@@ -157,7 +170,7 @@ class Fetcher:
 
     async def _decoded(self, row: Row, number: str) -> Octets | None:
         """A part with its encoding undone; None when there is none of that number."""
-        bounds = _bounds(row, Section(number, Text.ALL, (), None, True, b""))
+        bounds = await self._bounds(row, Section(number, Text.ALL, (), None, True, b""))
         if bounds is None:
             return None
         encoding = _encoding(row, number)
@@ -176,21 +189,6 @@ def _encoding(row: Row, number: str) -> str:
     if encoding not in _ENCODINGS:
         raise NotDone("That part is encoded in a way that is not known here", code="UNKNOWN-CTE")
     return encoding
-
-
-def _bounds(row: Row, section: Section) -> tuple[int, int] | None:
-    """Where a section lies in the message as it is read; None when there is none."""
-    size = len(row.trace) + len(row.header)
-    if not section.part:
-        if section.text is Text.ALL:
-            return 0, row.size_bytes
-        return (size, row.size_bytes) if section.text is Text.TEXT else (0, size)
-    place = row.sections.get(section.part)
-    bounds = None if place is None else _of_place(place, section.text)
-    if bounds is None:
-        return None
-    start, stop = bounds
-    return (start + len(row.trace) if start else 0), stop + len(row.trace)
 
 
 def _of_place(place: Place, text: Text) -> tuple[int, int] | None:
@@ -228,11 +226,6 @@ def header_fields(header: bytes, names: frozenset[bytes], *, besides: bool) -> b
     return kept + b"\r\n"
 
 
-def internal_date(moment: datetime) -> bytes:
-    """Such as `"22-Nov-2026 09:30:15 +0000"`."""
-    return f'"{moment.day:2d}-{_MONTHS[moment.month - 1]}-{moment:%Y %H:%M:%S %z}"'.encode("ascii")
-
-
 def _write_flags(row: Row, selected: Selected) -> bytes:
     return b"FLAGS " + flags_text(row.flags, row.keywords, is_recent=selected.is_recent(row.uid))
 
@@ -241,7 +234,7 @@ _WRITERS: dict[Item, Callable[[Row, Selected], bytes]] = {
     Item.UID: lambda row, _: b"UID %d" % row.uid,
     Item.FLAGS: _write_flags,
     Item.MODSEQ: lambda row, _: b"MODSEQ (%d)" % row.modseq,
-    Item.INTERNALDATE: lambda row, _: b"INTERNALDATE " + internal_date(row.internal_date),
+    Item.INTERNALDATE: lambda row, _: b"INTERNALDATE " + moment_text(row.internal_date),
     Item.RFC822_SIZE: lambda row, _: b"RFC822.SIZE %d" % row.size_bytes,
     Item.ENVELOPE: lambda row, _: b"ENVELOPE " + row.envelope,
     Item.BODYSTRUCTURE: lambda row, _: b"BODYSTRUCTURE " + row.bodystructure,

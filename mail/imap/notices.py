@@ -14,7 +14,7 @@ from mail.postgres import connected
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mail.postgres import Pool
+    from mail.postgres import Connection, Pool
 
 _CHANNEL = "mail_mailbox"
 _PAUSE = 1.0  # seconds, before listening again
@@ -34,19 +34,23 @@ class Notices:
         while True:
             try:
                 async with connected(self._pool) as connection:
-                    ended = asyncio.Event()
-                    connection.add_termination_listener(lambda _: ended.set())  # noqa: B023 -- its own round's
-                    await connection.add_listener(_CHANNEL, self._hear)
-                    try:
-                        self._wake_all()  # of what was said while nobody listened
-                        await ended.wait()
-                    finally:
-                        if not connection.is_closed():
-                            await connection.remove_listener(_CHANNEL, self._hear)
+                    await self._listen(connection)
             except TryLater as error:
                 log.warning("imap.cannot_listen", reason=error.reason)
             self._wake_all()
             await asyncio.sleep(_PAUSE)
+
+    async def _listen(self, connection: Connection) -> None:
+        """Until the connection is lost."""
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _: ended.set())
+        await connection.add_listener(_CHANNEL, self._hear)
+        try:
+            self._wake_all()  # of what was said while nobody listened
+            await ended.wait()
+        finally:
+            if not connection.is_closed():
+                await connection.remove_listener(_CHANNEL, self._hear)
 
     @contextmanager
     def watching(self, mailbox_id: int) -> Iterator[asyncio.Event]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ from mail.imap.commands import (
     Text,
 )
 from mail.imap.cursor import Cursor
+from mail.imap.moments import read_moment
 from mail.imap.replies import Bad, NotDone
 from mail.mailbox.model import Flag, SpecialUse
 
@@ -60,8 +60,6 @@ KEYWORDS_LIMIT = 60
 
 _TAG = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]+]{1,100}")
 _FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
-_DATE_TIME = re.compile(rb'"([ 0-3]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
-_MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _BASE64 = re.compile(rb"=|[A-Za-z0-9+/]*={0,2}")
 _ITEM = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,8}(?:\.[1-9]\d{0,8})*")
@@ -79,7 +77,7 @@ def parse(pieces: Sequence[Octets], *, utf8: bool, oversize: Mapping[int, int] |
     utf8: the client enabled UTF8=ACCEPT or IMAP4rev2.
     """
     cursor = Cursor(pieces, oversize=oversize or {}, utf8=utf8)
-    cursor.until(_TAG, "A tag")
+    cursor.match(_TAG, "A tag")
     cursor.space()
     name = cursor.word()
     is_uid = name == "UID"
@@ -121,7 +119,7 @@ def _login(cursor: Cursor) -> Login:
 def _authenticate(cursor: Cursor) -> Authenticate:
     cursor.space()
     mechanism = cursor.word()
-    initial = cursor.until(_BASE64, "A response in base64")[0] if cursor.skip(b" ") else None
+    initial = cursor.match(_BASE64, "A response in base64")[0] if cursor.skip(b" ") else None
     return Authenticate(mechanism, initial)
 
 
@@ -203,7 +201,7 @@ def _create(cursor: Cursor) -> Create:
     uses: list[SpecialUse] = []
 
     def use() -> None:
-        word = cursor.until(_FLAG, "An attribute")[0].decode("ascii").upper()
+        word = cursor.match(_FLAG, "An attribute")[0].decode("ascii").upper()
         if word not in _USES:
             raise NotDone(f"No mailbox is for {word} here", code="USEATTR")
         uses.append(_USES[word])
@@ -342,7 +340,7 @@ def _appended(cursor: Cursor) -> Appended:
         cursor.space()
     internal_date = None
     if cursor.sees(b'"'):
-        internal_date = _date_time(cursor)
+        internal_date = read_moment(cursor)
         cursor.space()
     if cursor.skip(b"UTF8 ("):  # RFC 6855 §4
         content, size_bytes = cursor.message()
@@ -352,26 +350,13 @@ def _appended(cursor: Cursor) -> Appended:
     return Appended(flags, keywords, internal_date, content, size_bytes)
 
 
-def _date_time(cursor: Cursor) -> datetime:
-    found = cursor.until(_DATE_TIME, "A date and time")
-    month = _MONTHS.get(found[2].lower(), 0)
-    offset = timedelta(hours=int(found[8]), minutes=int(found[9]))
-    try:
-        zone = timezone(-offset if found[7] == b"-" else offset)
-        return datetime(
-            int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), min(int(found[6]), 59), tzinfo=zone
-        )
-    except ValueError:
-        raise Bad("A date and time is expected") from None
-
-
 def _flag_list(cursor: Cursor) -> tuple[Flag, tuple[str, ...]]:
     flags = Flag.NONE
     keywords: dict[str, str] = {}
 
     def flag() -> None:
         nonlocal flags
-        raw = cursor.until(_FLAG, "A flag")[0]
+        raw = cursor.match(_FLAG, "A flag")[0]
         if raw.lower() in FLAGS:
             flags |= FLAGS[raw.lower()]
         elif raw.startswith(b"\\"):
@@ -448,12 +433,12 @@ def _fetch(cursor: Cursor, *, by_uid: bool = False) -> Fetch:
     items: dict[Item | Section | Binary, None] = {}
 
     def item() -> None:
-        items[_item(cursor, cursor.until(_ITEM, "What to fetch")[0].decode("ascii").upper())] = None
+        items[_item(cursor, cursor.match(_ITEM, "What to fetch")[0].decode("ascii").upper())] = None
 
     if cursor.sees(b"("):
         cursor.listed(item, limit=_ITEMS_LIMIT)
     else:
-        word = cursor.until(_ITEM, "What to fetch")[0].decode("ascii").upper()
+        word = cursor.match(_ITEM, "What to fetch")[0].decode("ascii").upper()
         items = dict.fromkeys(_MACROS[word] if word in _MACROS else (_item(cursor, word),))
     changed_since, vanished = _fetch_modifiers(cursor)
     if vanished and (changed_since is None or not by_uid):
@@ -515,7 +500,7 @@ _AHEAD_PART = re.compile(rb"(?=(\d?))??")
 
 
 def _section_text(cursor: Cursor, part: str) -> tuple[Text, tuple[bytes, ...]]:
-    word = cursor.until(_ITEM, "A section")[0].decode("ascii").upper()
+    word = cursor.match(_ITEM, "A section")[0].decode("ascii").upper()
     try:
         text = Text(word)
     except ValueError:
@@ -538,7 +523,7 @@ def _field_name(cursor: Cursor) -> bytes:
 
 
 def _part(cursor: Cursor) -> str:
-    part = cursor.until(_PART, "A part's number")[0].decode("ascii")
+    part = cursor.match(_PART, "A part's number")[0].decode("ascii")
     if part.count(".") >= _DEPTH_LIMIT:
         raise Bad("A part lies too deep")
     return part
@@ -547,7 +532,7 @@ def _part(cursor: Cursor) -> str:
 def _span(cursor: Cursor) -> tuple[int, int] | None:
     if not cursor.sees(b"<"):
         return None
-    found = cursor.until(_SPAN, "A range of bytes")
+    found = cursor.match(_SPAN, "A range of bytes")
     return int(found[1]), int(found[2])
 
 

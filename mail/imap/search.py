@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import TYPE_CHECKING
 
 from mail.imap.commands import Return, Search, Sort, SortBy, Thread
+from mail.imap.moments import read_day
 from mail.imap.replies import Bad, NotDone
 from mail.mailbox.criteria import (
     Age,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from mail.imap.cursor import Cursor
     from mail.mailbox.criteria import Key
 
-_DATE = re.compile(rb'"?(\d{1,2})-([A-Za-z]{3})-(\d{4})"?')
-_MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _DEPTH_LIMIT = 50
 _KEYS_LIMIT = 1000
 _CHARSETS = {"US-ASCII", "ASCII", "UTF-8"}
@@ -189,7 +187,7 @@ class _Keys:
         if word in _FIELDS:
             return Contains(_FIELDS[word], cursor.text())
         if word in _DAYS:
-            return _DAYS[word](_day(cursor))
+            return _DAYS[word](read_day(cursor))
         if word in _NUMBERS:
             return _NUMBERS[word](cursor.number())
         return self._rare(word)
@@ -221,11 +219,3 @@ def _modseq(cursor: Cursor) -> int:
             raise Bad("A kind of entry is expected")
         cursor.space()
     return cursor.number()
-
-
-def _day(cursor: Cursor) -> date:
-    found = cursor.until(_DATE, "A date")
-    try:
-        return date(int(found[3]), _MONTHS.get(found[2].lower(), 0), int(found[1]))
-    except ValueError:
-        raise Bad("A date is expected") from None

@@ -145,8 +145,7 @@ class Session:
             self.say_bye("UNAVAILABLE", "The server is going down for a moment")
 
     def _reply(self, tag: bytes, text: bytes) -> None:
-        if not self.is_over or text:
-            self.connection.write(b"%b %b\r\n" % (tag, text))
+        self.connection.write(b"%b %b\r\n" % (tag, text))
 
     async def _next_command(self) -> tuple[bytes, Command]:
         """Raises Unwanted for one that is none, Hopeless, TimeoutError, Disconnected."""

@@ -30,7 +30,7 @@ from mail.mailbox.criteria import (
     Smaller,
     Uids,
 )
-from mail.message.header import decode
+from mail.message.header import decode, values
 from mail.message.text import fold
 
 if TYPE_CHECKING:
@@ -236,23 +236,7 @@ def _(key: EmailId, sql: _Sql) -> str:
 def _header_test(key: Header | Contains) -> Callable[[bytes], bool]:
     name = (key.name if isinstance(key, Header) else key.field.value).encode("ascii", "replace")
     wanted = fold(key.text)
-    return lambda header: any(wanted in fold(decode(value)) for value in _values(header, name))
-
-
-def _values(header: bytes, name: bytes) -> list[bytes]:
-    """The values of a field (lower case), unfolded."""
-    found: list[bytes] = []
-    is_wanted = False
-    for line in header.split(b"\r\n"):
-        if line[:1] in (b" ", b"\t"):
-            if is_wanted:
-                found[-1] += line
-            continue
-        before, colon, value = line.partition(b":")
-        is_wanted = bool(colon) and before.rstrip(b" \t").lower() == name
-        if is_wanted:
-            found.append(value)
-    return found
+    return lambda header: any(wanted in fold(decode(value)) for value in values(header, name))
 
 
 _HEADERS = """

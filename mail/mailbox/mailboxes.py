@@ -14,11 +14,12 @@ from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, No
 from mail.mailbox import finding, index, rows, store, sync, upkeep
 from mail.mailbox.model import Draft, Flag, Page, SpecialUse
 from mail.message.text import decoded
+from mail.octets import Spool
 from mail.postgres import connected, transaction
 from mail.store import insert_bodies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mail.mailbox.rows import Depth, Row
     from mail.mailbox.sync import Changes, DeepCounts, Snapshot
     from mail.mailbox.upkeep import Swept
-    from mail.message import Part
+    from mail.message import Part, Place
     from mail.octets import Octets
     from mail.postgres import Connection, Pool
 
@@ -288,6 +289,19 @@ class Mailboxes:
         for at in range(start, min(stop, len(inline)), _CHUNK_BYTES):
             yield inline[at : min(at + _CHUNK_BYTES, stop)]
 
+    async def sections(self, row: Row) -> Mapping[str, Place]:
+        """Where the parts of a message lie, by number. row: from HEADER on."""
+        if (known := row.sections) is not None:
+            return known
+        spool = Spool()
+        try:
+            spool.write(row.header)
+            async for chunk in self.rest(row.body_id, 0, row.received_bytes - len(row.header)):
+                spool.write(chunk)
+            return (await examine(spool.finish())).structure.sections or {}
+        finally:
+            spool.discard()
+
     async def store(
         self,
         mailbox_id: int,
@@ -295,7 +309,7 @@ class Mailboxes:
         *,
         action: str,
         flags: Flag,
-        keywords: Sequence[str],
+        keywords: Sequence[str] = (),
         unchanged_since: int | None = None,
     ) -> tuple[int, ...]:
         """Change flags and keywords, all at once; gives the UIDs left alone as they had changed after that MODSEQ.
@@ -305,7 +319,7 @@ class Mailboxes:
         async with transaction(self._pool) as connection:
             box = (await store.lock(connection, mailbox_id))[mailbox_id]
             limit = box.modseq if unchanged_since is None else unchanged_since
-            changed, unseen, refused = await store.store_flags(
+            changed, unseen, refused = await store.set_flags(
                 connection, box, uids, action=action, flags=flags, keywords=keywords, unchanged_since=limit
             )
             if changed:
@@ -331,19 +345,6 @@ class Mailboxes:
         """Whether mail programs show it by default."""
         async with connected(self._pool) as connection:
             await store.subscribe(connection, mailbox_id, subscribed=subscribed)
-
-    async def set_flags(
-        self, mailbox_id: int, uids: Sequence[int], *, add: Flag = Flag.NONE, remove: Flag = Flag.NONE
-    ) -> int:
-        """Set and clear flags; gives the mailbox's MODSEQ. UIDs that are not there are passed over."""
-        async with transaction(self._pool) as connection:
-            box = (await store.lock(connection, mailbox_id))[mailbox_id]
-            changed, unseen = await store.set_flags(connection, box, uids, add=add, remove=remove)
-            if not changed:
-                return box.modseq
-            await store.grow(connection, mailbox_id, unseen=unseen)
-            await store.notify(connection, mailbox_id)
-            return box.modseq + 1
 
     async def move(self, mailbox_id: int, uids: Sequence[int], to_mailbox_id: int) -> dict[int, int]:
         """Move messages; gives old UID → new UID."""

@@ -94,7 +94,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A message to be kept that did not come by mail. internal_date: None for now."""
+    """A message to be kept that did not come by mail. internal_date: None for the present moment."""
 
     content: Octets
     flags: Flag = Flag.NONE

@@ -58,11 +58,12 @@ class Row:
         return tuple(Part.from_row(part) for part in json.loads(self.parts_json))
 
     @property
-    def sections(self) -> Mapping[str, Place]:
-        """Where its parts lie, by number; from HEADER on."""
+    def sections(self) -> Mapping[str, Place] | None:
+        """Where its parts lie, by number, from HEADER on; None when that was not written down as it was kept."""
         if self.sections_json is not None:
             return {number: Place(*place) for number, place in json.loads(self.sections_json).items()}
-        return {"1": Place(0, len(self.header), self.received_bytes, 0)}
+        whole = Place(0, len(self.header), self.received_bytes, 0)
+        return {"1": whole} if all(part.start == whole.start for part in self.parts) else None
 
 
 _ROW = """

@@ -226,28 +226,6 @@ async def insert_message(
 
 
 _SET_FLAGS = """
-WITH was AS (
-    SELECT uid, flags FROM mail.message WHERE mailbox_id = $1 AND uid = ANY($2::bigint[])
-), changed AS (
-    UPDATE mail.message AS m SET flags = (m.flags | $3::smallint) & ~$4::smallint, modseq = $5
-    FROM was
-    WHERE m.mailbox_id = $1 AND m.uid = was.uid AND (m.flags | $3::smallint) & ~$4::smallint <> m.flags
-    RETURNING was.flags & 1 AS was_seen, m.flags & 1 AS is_seen
-)
-SELECT count(*) AS changed, coalesce(sum(was_seen - is_seen), 0) AS unseen FROM changed
-"""
-
-
-async def set_flags(
-    connection: Connection, box: Mailbox, uids: Sequence[int], *, add: Flag, remove: Flag
-) -> tuple[int, int]:
-    """How many messages of a locked mailbox changed, and how many more are unseen now."""
-    row = await connection.fetchrow(_SET_FLAGS, box.id, uids, int(add), int(remove), box.modseq + 1)
-    assert row is not None
-    return row["changed"], int(row["unseen"])
-
-
-_STORE_FLAGS = """
 WITH chosen AS (
     SELECT uid, flags, keywords, modseq FROM mail.message WHERE mailbox_id = $1 AND uid = ANY($2::bigint[])
 ), wanted AS (
@@ -274,7 +252,7 @@ SELECT (SELECT count(*) FROM changed) AS changed, (SELECT coalesce(sum(unseen), 
 """
 
 
-async def store_flags(
+async def set_flags(
     connection: Connection,
     box: Mailbox,
     uids: Sequence[int],
@@ -289,7 +267,7 @@ async def store_flags(
     action: `+` adds, `-` removes, empty replaces. Keywords compare without case.
     """
     row = await connection.fetchrow(
-        _STORE_FLAGS, box.id, uids, action, int(flags), keywords, unchanged_since, box.modseq + 1
+        _SET_FLAGS, box.id, uids, action, int(flags), keywords, unchanged_since, box.modseq + 1
     )
     assert row is not None
     return row["changed"], row["unseen"], row["refused"]

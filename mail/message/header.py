@@ -68,6 +68,22 @@ def split_fields(header: bytes) -> Fields:
     return fields
 
 
+def values(header: bytes, name: bytes) -> list[bytes]:
+    """The values of any field, by its lower-case name, unfolded."""
+    found: list[bytes] = []
+    is_wanted = False
+    for line in header.split(b"\r\n"):
+        if line[:1] in (b" ", b"\t"):
+            if is_wanted:
+                found[-1] += line
+            continue
+        before, colon, value = line.partition(b":")
+        is_wanted = bool(colon) and before.rstrip(b" \t").lower() == name
+        if is_wanted:
+            found.append(value)
+    return found
+
+
 def first(fields: Fields, name: bytes) -> bytes:
     """The first value of that field; empty when it is absent."""
     return fields[name][0] if name in fields else b""

@@ -107,7 +107,7 @@ async def read(
         shown = letter.shown_parts(content.parts, as_text=as_text)
         texts = await beginnings(platform, message, shown, letter.TEXT_LIMIT_BYTES)
         if marks and not message.is_seen and opened.access.may_change:
-            await platform.mailboxes.set_flags(opened.mailbox.id, [message.uid], add=Flag.SEEN)
+            await platform.mailboxes.store(opened.mailbox.id, [message.uid], action="+", flags=Flag.SEEN)
     return await asyncio.to_thread(
         letter.compose,
         content.header,
@@ -167,11 +167,11 @@ async def raw_bytes(platform: Platform, message: Message) -> AsyncGenerator[byte
             yield chunk
 
 
-_MARKS: dict[str, tuple[Flag, Flag]] = {
-    "read": (Flag.SEEN, Flag.NONE),
-    "unread": (Flag.NONE, Flag.SEEN),
-    "star": (Flag.FLAGGED, Flag.NONE),
-    "unstar": (Flag.NONE, Flag.FLAGGED),
+_MARKS = {
+    "read": ("+", Flag.SEEN),
+    "unread": ("-", Flag.SEEN),
+    "star": ("+", Flag.FLAGGED),
+    "unstar": ("-", Flag.FLAGGED),
 }
 _PLACES = {
     "archive": SpecialUse.ARCHIVE,
@@ -199,8 +199,8 @@ async def change(
     boxes, mailbox_id = platform.mailboxes, opened.mailbox.id
     with in_our_words():
         if verb in _MARKS:
-            add, remove = _MARKS[verb]
-            await boxes.set_flags(mailbox_id, uids, add=add, remove=remove)
+            action, flags = _MARKS[verb]
+            await boxes.store(mailbox_id, uids, action=action, flags=flags)
         elif verb == "delete":
             await boxes.expunge(mailbox_id, uids)
         else:

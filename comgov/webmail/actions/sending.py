@@ -132,7 +132,7 @@ async def _mark_answered(platform: Platform, actor: Actor, draft: Draft) -> None
         return
     if opened.access.may_change:
         with in_our_words():
-            await platform.mailboxes.set_flags(opened.mailbox.id, [draft.answered.uid], add=Flag.ANSWERED)
+            await platform.mailboxes.store(opened.mailbox.id, [draft.answered.uid], action="+", flags=Flag.ANSWERED)
 
 
 async def sweep(platform: Platform) -> None:

@@ -97,9 +97,9 @@ def test_a_command_is_read(text: bytes, command: c.Command) -> None:
         (b"body", c.Item.BODY),
     ],
 )
-def test_what_to_fetch_is_read(text: bytes, item: object) -> None:
+def test_what_to_fetch_is_read(text: bytes, item: c.Item | c.Section | c.Binary) -> None:
     assert read(b"FETCH 1 " + text).items == (item,)
-    assert read(b"UID FETCH 1:2 (UID %b)" % text) == c.Fetch(messages(b"1:2"), True, (c.Item.UID, item), None, False)  # type: ignore[arg-type]
+    assert read(b"UID FETCH 1:2 (UID %b)" % text) == c.Fetch(messages(b"1:2"), True, (c.Item.UID, item), None, False)
 
 
 def test_macros_are_opened_and_modifiers_read() -> None:

@@ -18,6 +18,7 @@ from mail.mailbox import SpecialUse
 from tests.mail.imap.client import connect
 
 if TYPE_CHECKING:
+    from comgov.db import Database
     from tests.mail.imap.client import Client
     from tests.mail.imap.conftest import House, Open
 
@@ -223,6 +224,18 @@ async def test_a_part_is_given_alone(house: House, claire: Client, item: str, re
     await house.put(MULTIPART)
     await claire.say("SELECT INBOX")
     assert await claire.say(f"FETCH 1 {item}") == [b"* 1 FETCH (%b)" % reply, b"OK FETCH is done"]
+
+
+@pytest.mark.parametrize("number", ["1", "2", "2.1"])
+async def test_a_part_is_found_too_in_a_message_kept_before_its_sections_were_written_down(
+    house: House, db: Database, claire: Client, number: str
+) -> None:
+    await house.put(MULTIPART, PLAIN)
+    await claire.say("SELECT INBOX")
+    known = await claire.say(f"FETCH 1:2 BODY.PEEK[{number}]")
+    assert b"NIL" not in known[0]
+    await db.pool.execute("UPDATE mail.body SET sections = NULL")
+    assert await claire.say(f"FETCH 1:2 BODY.PEEK[{number}]") == known
 
 
 async def test_a_store_that_came_too_late_is_told(house: House, claire: Client) -> None:

@@ -110,10 +110,10 @@ async def test_a_draft_with_bare_line_ends_is_refused(post: Post, inbox: Mailbox
 async def test_flags_move_the_unseen_counter_and_modseq_once(post: Post, inbox: Mailbox) -> None:
     uids = [(await post.mailboxes.append(inbox.id, text("a", "b"))).uid for _ in range(3)]
     before = (await post.mailboxes.mailbox(inbox.id)).modseq
-    modseq = await post.mailboxes.set_flags(inbox.id, [*uids, 99], add=Flag.SEEN | Flag.FLAGGED)
-    assert modseq == before + 1
-    assert await post.mailboxes.set_flags(inbox.id, uids, add=Flag.SEEN) == modseq
-    await post.mailboxes.set_flags(inbox.id, uids[:1], remove=Flag.SEEN)
+    await post.mailboxes.store(inbox.id, [*uids, 99], action="+", flags=Flag.SEEN | Flag.FLAGGED)
+    await post.mailboxes.store(inbox.id, uids, action="+", flags=Flag.SEEN)
+    assert (await post.mailboxes.mailbox(inbox.id)).modseq == before + 1
+    await post.mailboxes.store(inbox.id, uids[:1], action="-", flags=Flag.SEEN)
     assert (await post.mailboxes.mailbox(inbox.id)).unseen == 1
     assert (await post.mailboxes.get(inbox.id, uids[0])).flags == Flag.FLAGGED
     await check_counters(post, inbox.id)
