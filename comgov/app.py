@@ -46,6 +46,7 @@ from mail.config import Listener
 from mail.courier import Courier
 from mail.imap.config import Config as ImapConfig
 from mail.imap.notices import Notices
+from mail.imap.renderings import Renderings
 from mail.mailbox import Mailboxes
 from mail.queue import Queue
 from mail.quota import Quotas
@@ -177,6 +178,7 @@ async def _work(config: Config, platform: Platform, database_url: str, sockets: 
             listening = [sockets[service.value]]
             await services.open(smtp.serve(platform.relay, service, listening, tls_context=tls.context))
     notices, quotas = Notices(platform.db.pool), Quotas(platform.db.pool)
+    renderings = Renderings(config.mail.imap.cache_bytes)
     for name in ("imap", "imaps"):
         if name in sockets:
             server = imap.Server(
@@ -185,6 +187,7 @@ async def _work(config: Config, platform: Platform, database_url: str, sockets: 
                 directory=platform.relay.directory,
                 notices=notices,
                 quotas=quotas,
+                renderings=renderings,
                 config=config.mail.imap,
                 message_limit_bytes=config.mail.message_limit_bytes,
                 tls_context=tls.context,

@@ -26,3 +26,6 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     write_timeout: timedelta = Field(
         timedelta(minutes=5), description="how long a client may take nothing of what it is sent"
     )
+    cache_bytes: int = Field(
+        24 << 20, ge=0, description="what a worker remembers of what FETCH says, in bytes: envelopes, fields of headers"
+    )

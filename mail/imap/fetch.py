@@ -1,10 +1,12 @@
-"""FETCH: messages as the client asked for them, streamed, whatever their size (RFC 9051 §6.4.5)."""
+"""FETCH: messages as the client asked for them (RFC 9051 §6.4.5).
+
+What is asked of a message is of two kinds. Most of it lies in its row and never changes but for the flags: that is
+written a page at a time, from what `renderings` remembers. Bytes of bodies and parts are streamed, whatever their size.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,6 +15,7 @@ from mail.imap.commands import Binary, Item, Section, Text
 from mail.imap.connection import Disconnected
 from mail.imap.moments import moment_text
 from mail.imap.replies import NotDone
+from mail.imap.sections import bounds_of, header_fields, narrowed
 from mail.imap.selected import flags_text
 from mail.mailbox.rows import Depth
 from mail.message import imap
@@ -20,31 +23,40 @@ from mail.message.text import decoded
 from mail.octets import Spool, chunks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from mail.imap.connection import Connection
+    from mail.imap.renderings import Items, Renderings
     from mail.imap.selected import Selected
     from mail.mailbox import Mailboxes
     from mail.mailbox.rows import Row
-    from mail.message import Place
     from mail.octets import Octets
 
 log = structlog.get_logger()
 
+_PAGE = 500  # messages
 _DEPTHS = {
     Item.ENVELOPE: Depth.STRUCTURE,
     Item.BODY: Depth.STRUCTURE,
     Item.BODYSTRUCTURE: Depth.STRUCTURE,
     Item.PREVIEW: Depth.STRUCTURE,
 }
+_OF_HEADER = {Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT}
 _HEADER_LIMIT_BYTES = 8 << 20  # of a message within, of which some fields are wanted
 _ENCODINGS = {"", "7bit", "8bit", "binary", "base64", "quoted-printable"}
+_CHANGING = {Item.UID, Item.FLAGS, Item.MODSEQ}
 
 
 def depth(items: Sequence[Item | Section | Binary]) -> Depth:
     """How much of each message these need."""
-    found = [_DEPTHS.get(item, Depth.ROW) if isinstance(item, Item) else Depth.HEADER for item in items]
-    return max(found, key=lambda one: one.value, default=Depth.ROW)
+    return max(map(_depth, items), key=lambda one: one.value, default=Depth.ROW)
+
+
+def _depth(item: Item | Section | Binary) -> Depth:
+    if isinstance(item, Item):
+        return _DEPTHS.get(item, Depth.ROW)
+    is_header = isinstance(item, Section) and not item.part and item.text in _OF_HEADER
+    return Depth.HEADER if is_header else Depth.CONTENT
 
 
 def marks_seen(items: Sequence[Item | Section | Binary]) -> bool:
@@ -56,25 +68,74 @@ class Fetcher:
     """Writes messages to a connection, each as these items."""
 
     def __init__(
-        self,
-        connection: Connection,
-        mailboxes: Mailboxes,
-        selected: Selected,
-        items: Sequence[Item | Section | Binary],
+        self, connection: Connection, mailboxes: Mailboxes, renderings: Renderings, selected: Selected
     ) -> None:
         self._connection = connection
         self._mailboxes = mailboxes
+        self._renderings = renderings
         self._selected = selected
-        self._items = items
 
-    async def write(self, row: Row) -> None:
-        """One message. Raises NotDone for a part that cannot be decoded, Disconnected for bytes that cannot be read:
-        the client was told how many they are, and would take what comes instead for them."""
-        for item in self._items:
+    async def write(
+        self, uids: Sequence[int], items: Sequence[Item | Section | Binary], *, changed_since: int = 0
+    ) -> None:
+        """Those of these messages that are there and changed after that MODSEQ. uids: ascending.
+
+        Raises NotDone for a part that cannot be decoded, Disconnected for bytes that cannot be read: the client was
+        told how many they are, and would take what comes instead for them.
+        """
+        if depth(items) is not Depth.CONTENT:
+            still = tuple(item for item in items if item not in _CHANGING and not isinstance(item, Binary))
+            for at in range(0, len(uids), _PAGE):
+                await self._write_page(uids[at : at + _PAGE], items, still, changed_since)
+            return
+        pages = self._mailboxes.rows(self._selected.box.id, uids, Depth.CONTENT, changed_since=changed_since)
+        async for page in pages:
+            for row in page:
+                await self._write_whole(row, items)
+
+    # What lies in rows
+
+    async def _write_page(
+        self, uids: Sequence[int], items: Sequence[Item | Section | Binary], still: Items, changed_since: int
+    ) -> None:
+        box_id, selected = self._selected.box.id, self._selected
+        states = await self._mailboxes.states(box_id, uids, changed_since)
+        texts = await self._texts([state[0] for state in states], still) if still else {}
+        with_uid, with_flags, with_modseq = (item in items for item in (Item.UID, Item.FLAGS, Item.MODSEQ))
+        lines = []
+        for uid, flags, keywords, modseq in states:
+            if still and uid not in texts:  # gone since
+                continue
+            told = [b"UID %d" % uid] if with_uid else []
+            if with_flags:
+                told.append(b"FLAGS " + flags_text(flags, keywords, is_recent=selected.is_recent(uid)))
+            if with_modseq:
+                told.append(b"MODSEQ (%d)" % modseq)
+            if still:
+                told.append(texts[uid])
+            lines.append(b"* %d FETCH (%b)\r\n" % (selected.number(uid), b" ".join(told)))
+        self._connection.write(*lines)
+        if self._connection.is_full:
+            await self._connection.flush()
+
+    async def _texts(self, uids: Sequence[int], items: Items) -> Mapping[int, bytes]:
+        """What never changes of these messages, ready to send."""
+        known = self._renderings.known(self._selected.box.id, items, uids)
+        missing = [uid for uid in uids if uid not in known]
+        async for page in self._mailboxes.rows(self._selected.box.id, missing, depth(items)):
+            new = {row.uid: b" ".join([_text(row, item) for item in items]) for row in page}
+            self._renderings.keep(self._selected.box.id, items, new)
+            known |= new
+        return known
+
+    # Bytes of bodies
+
+    async def _write_whole(self, row: Row, items: Sequence[Item | Section | Binary]) -> None:
+        for item in items:
             if isinstance(item, Binary):
                 _encoding(row, item.part)
         try:
-            await self._write(row)
+            await self._stream(row, items)
         except (Disconnected, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -82,54 +143,41 @@ class Fetcher:
             self._connection.abort()
             raise Disconnected from error
 
-    async def _write(self, row: Row) -> None:
+    async def _stream(self, row: Row, items: Sequence[Item | Section | Binary]) -> None:
         write = self._connection.write
         write(b"* %d FETCH (" % self._selected.number(row.uid))
         separator = b""
-        for item in self._items:
+        for item in items:
             write(separator)
             separator = b" "
-            if isinstance(item, Item):
-                write(self._item(row, item))
-            elif isinstance(item, Section):
-                await self._section(row, item)
-            else:
+            if isinstance(item, Binary):
                 await self._binary(row, item)
+            elif item is Item.FLAGS:
+                is_recent = self._selected.is_recent(row.uid)
+                write(b"FLAGS " + flags_text(row.flags, row.keywords, is_recent=is_recent))
+            elif isinstance(item, Item) or _depth(item) is Depth.HEADER:
+                write(_text(row, item))
+            else:
+                await self._section(row, item)
         write(b")\r\n")
         if self._connection.is_full:
             await self._connection.flush()
 
-    def _item(self, row: Row, item: Item) -> bytes:
-        return _WRITERS[item](row, self._selected)
-
     async def _section(self, row: Row, section: Section) -> None:
-        origin = b"<%d>" % section.span[0] if section.span else b""
-        self._connection.write(b"%b%b " % (section.label, origin))
         bounds = await self._bounds(row, section)
         if bounds is None:
-            self._connection.write(b"NIL")
+            self._connection.write(_label(section) + b"NIL")
         elif section.fields:
-            header = await self._bytes(row, *bounds)
-            only = section.text is Text.HEADER_FIELDS
-            text = header_fields(header, frozenset(name.lower() for name in section.fields), besides=not only)
-            start, stop = _narrowed(0, len(text), section.span)
-            self._connection.write(b"{%d}\r\n%b" % (stop - start, text[start:stop]))
+            within = await self._bytes(row, *bounds)
+            self._connection.write(_of_fields(within, section))
         else:
-            await self._literal(row, *_narrowed(*bounds, section.span))
+            self._connection.write(_label(section))
+            await self._literal(row, *narrowed(*bounds, section.span))
 
     async def _bounds(self, row: Row, section: Section) -> tuple[int, int] | None:
         """Where a section lies in the message as it is read; None when there is none."""
-        size = len(row.trace) + len(row.header)
-        if not section.part:
-            if section.text is Text.ALL:
-                return 0, row.size_bytes
-            return (size, row.size_bytes) if section.text is Text.TEXT else (0, size)
-        place = (await self._mailboxes.sections(row)).get(section.part)
-        bounds = None if place is None else _of_place(place, section.text)
-        if bounds is None:
-            return None
-        start, stop = bounds
-        return (start + len(row.trace) if start else 0), stop + len(row.trace)
+        places = await self._mailboxes.sections(row) if section.part else {}
+        return bounds_of(row, section, places)
 
     async def _literal(self, row: Row, start: int, stop: int) -> None:
         self._connection.write(b"{%d}\r\n" % (stop - start))
@@ -143,7 +191,7 @@ class Fetcher:
         head = row.trace + row.header
         if start < min(len(head), stop):
             yield head[start:stop]
-        async for chunk in self._mailboxes.rest(row.body_id, max(0, start - len(head)), stop - len(head)):
+        async for chunk in self._mailboxes.rest_of(row, max(0, start - len(head)), stop - len(head)):
             yield chunk
 
     async def _bytes(self, row: Row, start: int, stop: int) -> bytes:
@@ -161,7 +209,7 @@ class Fetcher:
         if content is None:
             self._connection.write(b" NIL")
             return
-        start, stop = _narrowed(0, len(content), item.span)
+        start, stop = narrowed(0, len(content), item.span)
         self._connection.write(b" ~{%d}\r\n" % (stop - start))
         for chunk in chunks(content, start, stop):
             self._connection.write(chunk)
@@ -191,55 +239,38 @@ def _encoding(row: Row, number: str) -> str:
     return encoding
 
 
-def _of_place(place: Place, text: Text) -> tuple[int, int] | None:
-    if text is Text.ALL:
-        return place.start, place.stop
-    if text is Text.MIME:
-        return place.header, place.start
-    if not place.text:
-        return None
-    return (place.text, place.stop) if text is Text.TEXT else (place.start, place.text)
+def _text(row: Row, item: Item | Section) -> bytes:
+    """What lies in the row, and what the reply calls it."""
+    if isinstance(item, Item):
+        return _WRITERS[item](row)
+    header = row.trace + row.header
+    if item.fields:
+        return _of_fields(header, item)
+    start, stop = narrowed(0, len(header), item.span)
+    return b"%b{%d}\r\n%b" % (_label(item), stop - start, header[start:stop])
 
 
-def _narrowed(start: int, stop: int, span: tuple[int, int] | None) -> tuple[int, int]:
-    """The part of a range that `<first.count>` names."""
-    if span is None:
-        return start, stop
-    first = min(start + span[0], stop)
-    return first, min(first + span[1], stop)
+def _of_fields(header: bytes, section: Section) -> bytes:
+    """Some fields of a header, as a literal."""
+    names = frozenset(name.lower() for name in section.fields)
+    text = header_fields(header, names, besides=section.text is Text.HEADER_FIELDS_NOT)
+    start, stop = narrowed(0, len(text), section.span)
+    return b"%b{%d}\r\n%b" % (_label(section), stop - start, text[start:stop])
 
 
-@lru_cache(maxsize=256)
-def _matcher(names: frozenset[bytes]) -> re.Pattern[bytes]:
-    """A field of one of these names, folded lines and all."""
-    return re.compile(
-        rb"^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % b"|".join(map(re.escape, sorted(names))),
-        re.IGNORECASE | re.MULTILINE,
-    )
+def _label(section: Section) -> bytes:
+    return b"%b<%d> " % (section.label, section.span[0]) if section.span else section.label + b" "
 
 
-def header_fields(header: bytes, names: frozenset[bytes], *, besides: bool) -> bytes:
-    """The fields of these lower-case names byte for byte, or all others, and the empty line (RFC 9051 §6.4.5.1)."""
-    text = header.removesuffix(b"\r\n") if header.endswith((b"\r\n\r\n", b"\n\n")) or header == b"\r\n" else header
-    matcher = _matcher(names)
-    kept = matcher.sub(b"", text) if besides else b"".join(found[0] for found in matcher.finditer(text))
-    return kept + b"\r\n"
-
-
-def _write_flags(row: Row, selected: Selected) -> bytes:
-    return b"FLAGS " + flags_text(row.flags, row.keywords, is_recent=selected.is_recent(row.uid))
-
-
-_WRITERS: dict[Item, Callable[[Row, Selected], bytes]] = {
-    Item.UID: lambda row, _: b"UID %d" % row.uid,
-    Item.FLAGS: _write_flags,
-    Item.MODSEQ: lambda row, _: b"MODSEQ (%d)" % row.modseq,
-    Item.INTERNALDATE: lambda row, _: b"INTERNALDATE " + moment_text(row.internal_date),
-    Item.RFC822_SIZE: lambda row, _: b"RFC822.SIZE %d" % row.size_bytes,
-    Item.ENVELOPE: lambda row, _: b"ENVELOPE " + row.envelope,
-    Item.BODYSTRUCTURE: lambda row, _: b"BODYSTRUCTURE " + row.bodystructure,
-    Item.BODY: lambda row, _: b"BODY " + imap.without_extensions(row.bodystructure),
-    Item.EMAILID: lambda row, _: b"EMAILID (%b)" % row.body_id.hex.encode("ascii"),
-    Item.THREADID: lambda _row, _: b"THREADID NIL",
-    Item.PREVIEW: lambda row, _: b"PREVIEW " + imap.string(row.preview.encode()),
+_WRITERS: dict[Item, Callable[[Row], bytes]] = {
+    Item.UID: lambda row: b"UID %d" % row.uid,
+    Item.MODSEQ: lambda row: b"MODSEQ (%d)" % row.modseq,
+    Item.INTERNALDATE: lambda row: b"INTERNALDATE " + moment_text(row.internal_date),
+    Item.RFC822_SIZE: lambda row: b"RFC822.SIZE %d" % row.size_bytes,
+    Item.ENVELOPE: lambda row: b"ENVELOPE " + row.envelope,
+    Item.BODYSTRUCTURE: lambda row: b"BODYSTRUCTURE " + row.bodystructure,
+    Item.BODY: lambda row: b"BODY " + imap.without_extensions(row.bodystructure),
+    Item.EMAILID: lambda row: b"EMAILID (%b)" % row.body_id.hex.encode("ascii"),
+    Item.THREADID: lambda _: b"THREADID NIL",
+    Item.PREVIEW: lambda row: b"PREVIEW " + imap.string(row.preview.encode()),
 }

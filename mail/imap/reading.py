@@ -49,13 +49,8 @@ async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
     if fetch.marks_seen(items) and not selected.is_read_only:
         await session.server.mailboxes.store(selected.box.id, uids, action="+", flags=Flag.SEEN, keywords=())
         selected.changed.set()
-    fetcher = fetch.Fetcher(session.connection, session.server.mailboxes, selected, items)
-    pages = session.server.mailboxes.rows(
-        selected.box.id, uids, fetch.depth(items), changed_since=command.changed_since or 0
-    )
-    async for page in pages:
-        for row in page:
-            await fetcher.write(row)
+    fetcher = fetch.Fetcher(session.connection, session.server.mailboxes, session.server.renderings, selected)
+    await fetcher.write(uids, items, changed_since=command.changed_since or 0)
     return b"OK FETCH is done"
 
 

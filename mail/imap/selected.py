@@ -27,11 +27,11 @@ _SYSTEM_FLAGS = (
     (Flag.SEEN, rb"\Seen"),
     (Flag.DRAFT, rb"\Draft"),
 )
-_BY_BITS = {Flag(bits): b" ".join(name for flag, name in _SYSTEM_FLAGS if flag in Flag(bits)) for bits in range(32)}
+_BY_BITS = tuple(b" ".join(name for flag, name in _SYSTEM_FLAGS if flag & bits) for bits in range(32))
 SYSTEM_FLAGS = b" ".join(name for _, name in _SYSTEM_FLAGS)
 
 
-def flags_text(flags: Flag, keywords: Sequence[str], *, is_recent: bool) -> bytes:
+def flags_text(flags: int, keywords: Sequence[str], *, is_recent: bool) -> bytes:
     r"""Such as `(\Seen $Forwarded)`."""
     text = _BY_BITS[flags]
     if keywords:

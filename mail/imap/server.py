@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mail.directory import Directory
     from mail.imap.config import Config
     from mail.imap.notices import Notices
+    from mail.imap.renderings import Renderings
     from mail.mailbox import Mailboxes
     from mail.quota import Quotas
 
@@ -32,6 +33,7 @@ class Server(Door):
         directory: Directory,
         notices: Notices,
         quotas: Quotas,
+        renderings: Renderings,
         config: Config,
         message_limit_bytes: int,
         tls_context: ssl.SSLContext,
@@ -44,6 +46,7 @@ class Server(Door):
         self.directory = directory
         self.notices = notices
         self.quotas = quotas
+        self.renderings = renderings
         self.config = config
         self.message_limit_bytes = message_limit_bytes
         self.tls_context = tls_context

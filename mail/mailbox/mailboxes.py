@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 _PAGE_LIMIT = 1000  # messages
 _ROWS_AT_ONCE = 500
+_CONTENTS_AT_ONCE = 64  # of 64 KiB at most
 _NAME_LIMIT = 200  # characters
 _NO_UID = 1 << 62  # above any
 _CHUNK_BYTES = 256 * 1024
@@ -266,12 +267,27 @@ class Mailboxes:
         self, mailbox_id: int, uids: Sequence[int], depth: Depth, *, changed_since: int = 0
     ) -> AsyncIterator[list[Row]]:
         """Those that are there and changed after that MODSEQ, by UID, in pages; no connection is held between them."""
-        for at in range(0, len(uids), _ROWS_AT_ONCE):
+        size = _CONTENTS_AT_ONCE if depth is rows.Depth.CONTENT else _ROWS_AT_ONCE
+        for at in range(0, len(uids), size):
             async with connected(self._pool) as connection:
                 found = await rows.rows(
-                    connection, mailbox_id, uids[at : at + _ROWS_AT_ONCE], depth, changed_since=changed_since
+                    connection, mailbox_id, uids[at : at + size], depth, changed_since=changed_since
                 )
             yield found
+
+    async def states(self, mailbox_id: int, uids: Sequence[int], changed_since: int) -> list[asyncpg.Record]:
+        """What may change of messages: see `rows.states`. uids: a page of them."""
+        async with connected(self._pool) as connection:
+            return await rows.states(connection, mailbox_id, uids, changed_since)
+
+    async def rest_of(self, row: Row, start: int, stop: int) -> AsyncIterator[bytes]:
+        """As `rest`, of a message that was read to the depth of CONTENT."""
+        if row.inline is not None:
+            if start < stop:
+                yield restore(row.inline, is_compressed=row.is_compressed)[start:stop]
+            return
+        async for chunk in self.rest(row.body_id, start, stop):
+            yield chunk
 
     async def rest(self, body_id: UUID, start: int, stop: int) -> AsyncIterator[bytes]:
         """What follows the header of a body, by its own offsets, in chunks."""
@@ -296,7 +312,7 @@ class Mailboxes:
         spool = Spool()
         try:
             spool.write(row.header)
-            async for chunk in self.rest(row.body_id, 0, row.received_bytes - len(row.header)):
+            async for chunk in self.rest_of(row, 0, row.received_bytes - len(row.header)):
                 spool.write(chunk)
             return (await examine(spool.finish())).structure.sections or {}
         finally:

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Depth(Enum):
-    """How much of each message is wanted: what is in its own row, its structure too, or its header as well."""
+    """How much of each message is wanted: what is in its own row, its structure too, its header as well, all of it."""
 
     ROW = 1
     STRUCTURE = 2
     HEADER = 3
+    CONTENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Row:
     """A message in a mailbox, as deep as was asked; what is deeper is empty.
 
     trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
-    rest_size_bytes: of what follows the header.
+    received_bytes: of header and what follows. inline: what follows, for CONTENT, unless it lies in the object store.
     """
 
     uid: int
@@ -51,6 +52,8 @@ class Row:
     received_bytes: int = 0
     parts_json: str = ""
     sections_json: str | None = None
+    inline: bytes | None = None
+    is_compressed: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -88,7 +91,9 @@ WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
 ORDER BY m.uid
 """
 
-_BY_DEPTH = {Depth.ROW: _ROW, Depth.STRUCTURE: _STRUCTURE, Depth.HEADER: _HEADER}
+_CONTENT = _HEADER.replace("b.sections", "b.sections, b.inline, b.is_compressed")
+
+_BY_DEPTH = {Depth.ROW: _ROW, Depth.STRUCTURE: _STRUCTURE, Depth.HEADER: _HEADER, Depth.CONTENT: _CONTENT}
 
 
 async def rows(
@@ -96,6 +101,20 @@ async def rows(
 ) -> list[Row]:
     """Those that are there and changed after that MODSEQ, by UID."""
     return [_to_row(record) for record in await connection.fetch(_BY_DEPTH[depth], mailbox_id, uids, changed_since)]
+
+
+_STATES = """
+SELECT uid, flags, keywords, modseq FROM mail.message
+WHERE mailbox_id = $1 AND uid = ANY($2::bigint[]) AND modseq > $3
+ORDER BY uid
+"""
+
+
+async def states(
+    connection: Connection, mailbox_id: int, uids: Sequence[int], changed_since: int
+) -> list[asyncpg.Record]:
+    """What may change of those that are there and changed after that MODSEQ: uid, bits of flags, keywords, modseq."""
+    return await connection.fetch(_STATES, mailbox_id, uids, changed_since)
 
 
 def _to_row(record: asyncpg.Record) -> Row:

@@ -15,6 +15,7 @@ import pytest
 from mail.address import Address
 from mail.imap.config import Config
 from mail.imap.notices import Notices
+from mail.imap.renderings import Renderings
 from mail.imap.server import Server, serve
 from mail.mailbox import Mailboxes, SpecialUse
 from mail.memory import MemoryDirectory
@@ -86,6 +87,7 @@ async def house(
                 directory=directory,
                 notices=notices,
                 quotas=Quotas(db.pool),
+                renderings=Renderings(config.cache_bytes),
                 config=config,
                 message_limit_bytes=1 << 20,
                 tls_context=server_context,

@@ -1,0 +1,66 @@
+"""Where sections of a message lie, and the fields of a header that a client wants (RFC 9051 §6.4.5.1)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mail.imap.commands import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mail.imap.commands import Section
+    from mail.mailbox.rows import Row
+    from mail.message import Place
+
+
+def bounds_of(row: Row, section: Section, places: Mapping[str, Place]) -> tuple[int, int] | None:
+    """First byte and end of a section in the message as it is read; None when there is none. places: of its parts."""
+    size = len(row.trace) + len(row.header)
+    if not section.part:
+        if section.text is Text.ALL:
+            return 0, row.size_bytes
+        return (size, row.size_bytes) if section.text is Text.TEXT else (0, size)
+    place = places.get(section.part)
+    bounds = None if place is None else _of_place(place, section.text)
+    if bounds is None:
+        return None
+    start, stop = bounds
+    return (start + len(row.trace) if start else 0), stop + len(row.trace)
+
+
+def _of_place(place: Place, text: Text) -> tuple[int, int] | None:
+    if text is Text.ALL:
+        return place.start, place.stop
+    if text is Text.MIME:
+        return place.header, place.start
+    if not place.text:
+        return None
+    return (place.text, place.stop) if text is Text.TEXT else (place.start, place.text)
+
+
+def narrowed(start: int, stop: int, span: tuple[int, int] | None) -> tuple[int, int]:
+    """The part of a range that `<first.count>` names."""
+    if span is None:
+        return start, stop
+    first = min(start + span[0], stop)
+    return first, min(first + span[1], stop)
+
+
+@lru_cache(maxsize=256)
+def _matcher(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """A field of one of these names, folded lines and all."""
+    return re.compile(
+        rb"^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % b"|".join(map(re.escape, sorted(names))),
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+def header_fields(header: bytes, names: frozenset[bytes], *, besides: bool) -> bytes:
+    """The fields of these lower-case names byte for byte, or all others, and the empty line (RFC 9051 §6.4.5.1)."""
+    text = header.removesuffix(b"\r\n") if header.endswith((b"\r\n\r\n", b"\n\n")) or header == b"\r\n" else header
+    matcher = _matcher(names)
+    kept = matcher.sub(b"", text) if besides else b"".join(found[0] for found in matcher.finditer(text))
+    return kept + b"\r\n"
