@@ -27,13 +27,13 @@ from comgov.demo.process import DemoProcess
 from comgov.demo.setting import free_ports
 from comgov.postgres import borrowed_postgres_server
 from tests.benchmarks.harness import Contest, Measure, cpu_seconds
-from tests.benchmarks.peers import postfix
+from tests.peers import postfix
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from tests.benchmarks.peers.postfix import Postfix
+    from tests.peers.postfix import Postfix
 
     Connection = asyncpg.Connection[asyncpg.Record]
 

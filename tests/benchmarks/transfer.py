@@ -21,13 +21,13 @@ from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from comgov.demo.setting import free_ports
 from tests.benchmarks.harness import Contest, Measure, cpu_seconds
-from tests.benchmarks.peers import nginx
+from tests.peers import nginx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from tests.benchmarks.peers.nginx import Nginx
+    from tests.peers.nginx import Nginx
 
 MIB = 1 << 20
 GIB = 1 << 30
