@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mail.address import Address
 
 
@@ -54,11 +56,30 @@ class Identity:
     """A person who signed in.
 
     account_id: of the person's own mailbox. address: the person's own. name: as shown to others.
+    sign_in: with what they signed in, in words that only the directory reads; empty when the host vouches for them.
     """
 
     account_id: int
     address: Address
     name: str
+    sign_in: str = ""
+
+
+class Rights(StrEnum):
+    """What one may do in an account's mailboxes, in the letters of RFC 4314 §2.1; each includes those before it."""
+
+    VIEWER = "lr"
+    EDITOR = "lrswite"
+    SENDER = "lrswipte"
+    MANAGER = "lrswipkxtea"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """An account whose mailboxes a person may open: their own, or that of a post they hold."""
+
+    account: Account
+    rights: Rights
 
 
 class Directory(Protocol):
@@ -72,11 +93,24 @@ class Directory(Protocol):
         """Who receives what is sent to that address; local parts compare without case."""
         ...
 
-    async def authenticate(self, login: str, password: str, *, ip: str) -> Identity | None:
+    async def authenticate(self, login: str, password: str, *, ip: str, service: str) -> Identity | None:
         """Who that is; None for a wrong login or password, whichever, after the same time.
 
-        ip: the client's, to slow down guessing.
+        ip: the client's, to slow down guessing. service: such as `IMAP`, for the person,
+        who sees where a password was used.
         """
+        ...
+
+    async def accesses(self, identity: Identity) -> tuple[Access, ...]:
+        """The accounts whose mailboxes that person may open now: their own first, then those of posts, by address.
+
+        Empty once the sign-in is worth nothing any more: its password was changed or revoked, the account closed.
+        Asked before every command: keep it to microseconds. An answer may be a second old, no more.
+        """
+        ...
+
+    async def holders(self, account: Account) -> Mapping[Address, Rights]:
+        """Who may open that account's mailboxes now, by address."""
         ...
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:

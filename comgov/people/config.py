@@ -19,7 +19,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     password_lanes: int = Field(4, ge=1, le=64, description="threads of one hashing")
     password_parallel: int = Field(2, ge=1, le=64, description="hashings at once in a worker; others wait")
     verified_for: timedelta = Field(
-        timedelta(minutes=2), description="a password just verified is not hashed again for SMTP and the API"
+        timedelta(minutes=15), description="a password verified or used so recently is not hashed again"
     )
     session_idle: timedelta = Field(timedelta(hours=2), description="a session ends when nothing was asked for so long")
     session_longest: timedelta = Field(timedelta(hours=12), description="and after so long in any case")

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from comgov.errors import Forbidden, TooMany, Unauthenticated, Unavailable
-from comgov.people.actions import authenticate
-from comgov.people.model import Posting, address_of, may_send_as
+from comgov.people.actions import authenticate_for_mail, still_holds
+from comgov.people.model import Posting, Rights, address_of, may_open
 from comgov.people.store import directory as store
 from comgov.people.store import people as people_store
 from comgov.people.store import posts as posts_store
+from mail import directory as mail
 from mail.address import Address
-from mail.directory import Account, Identity, MailingList, NotHere, Recipient
+from mail.directory import Access, Account, Identity, MailingList, NotHere, Recipient
 from mail.errors import SystemDown
 
 if TYPE_CHECKING:
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
     from comgov.people.store.directory import Destination
 
 REMEMBERED_FOR = timedelta(seconds=2)
-"""How long an answer is trusted: another worker's change is seen within this time."""
+"""How long a recipient is trusted: another worker's change is seen within this time."""
+
+ACCESS_REMEMBERED_FOR = timedelta(seconds=1)
+"""The same of what a person may open: a mail program says hundreds of commands a second."""
+
+RIGHTS = {
+    Rights.VIEWER: mail.Rights.VIEWER,
+    Rights.EDITOR: mail.Rights.EDITOR,
+    Rights.SENDER: mail.Rights.SENDER,
+    Rights.MANAGER: mail.Rights.MANAGER,
+}
+"""What the holder of a post may do with its mail, as mail calls it."""
 
 _REMEMBERED = 20_000  # answers kept in memory
 _ROLE_NAMES = frozenset({"postmaster", "abuse"})  # RFC 2142 §2, §4: every domain answers them
@@ -34,6 +46,12 @@ _ROLE_NAMES = frozenset({"postmaster", "abuse"})  # RFC 2142 §2, §4: every dom
 @dataclass(frozen=True)
 class _Answer:
     recipient: Recipient
+    until: datetime
+
+
+@dataclass(frozen=True)
+class _Opened:
+    accesses: tuple[Access, ...]
     until: datetime
 
 
@@ -47,6 +65,7 @@ class PeopleDirectory:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._answers: dict[str, _Answer] = {}
+        self._opened: dict[Identity, _Opened] = {}
 
     async def lookup(self, address: Address) -> Recipient:
         """See `mail.directory.Directory.lookup`.
@@ -67,32 +86,70 @@ class PeopleDirectory:
         self._remember(key, recipient, now)
         return recipient
 
-    async def authenticate(self, login: str, password: str, *, ip: str) -> Identity | None:
+    async def authenticate(self, login: str, password: str, *, ip: str, service: str) -> Identity | None:
         """See `mail.directory.Directory.authenticate`. SystemDown too when the client fails too often."""
         try:
-            actor = await authenticate(self._ground, login, password, ip=ip)
+            found = await authenticate_for_mail(self._ground, login, password, ip=ip, service=service)
         except (Unauthenticated, Forbidden):
             return None
         except TooMany as error:
             raise SystemDown("Too many failed sign-ins; try again later", reason=f"from {ip}") from error
         except Unavailable as error:
             raise SystemDown(reason=error.reason) from error
-        return Identity(account_id=actor.person_id, address=Address.parse(actor.address), name=actor.name)
+        address = Address.parse(found.address)
+        return Identity(account_id=found.person_id, address=address, name=found.name, sign_in=found.sign_in)
+
+    async def accesses(self, identity: Identity) -> tuple[Access, ...]:
+        """See `mail.directory.Directory.accesses`: remembered for a second."""
+        now = self._ground.clock()
+        known = self._opened.get(identity)
+        if known is None or now >= known.until:
+            known = _Opened(await self._ask_accesses(identity, now), now + ACCESS_REMEMBERED_FOR)
+            if len(self._opened) >= _REMEMBERED:
+                self._opened.clear()
+            self._opened[identity] = known
+        return known.accesses
+
+    async def _ask_accesses(self, identity: Identity, now: datetime) -> tuple[Access, ...]:
+        person_id = identity.account_id
+        try:
+            async with self._ground.db.connection() as connection:
+                if not await still_holds(connection, person_id, identity.sign_in):
+                    return ()
+                holdings = [held for held in await posts_store.held_by(connection, person_id) if held.is_held(now)]
+                ids = {person_id, *(held.post_id for held in holdings)}
+                accounts = await people_store.accounts_by_id(connection, ids)
+        except Unavailable as error:
+            raise SystemDown(reason=error.reason) from error
+        found = sorted(accounts.values(), key=lambda account: (account.kind == "post", account.address))
+        return tuple(
+            Access(account=_account(account), rights=RIGHTS[rights])
+            for account in found
+            if (rights := may_open(person_id, account, holdings, now))
+        )
+
+    async def holders(self, account: Account) -> dict[Address, mail.Rights]:
+        """See `mail.directory.Directory.holders`."""
+        now = self._ground.clock()
+        try:
+            async with self._ground.db.connection() as connection:
+                found = (await people_store.accounts_by_id(connection, [account.account_id])).get(account.account_id)
+                holdings = await posts_store.holdings(connection, [account.account_id])
+        except Unavailable as error:
+            raise SystemDown(reason=error.reason) from error
+        if found is None:
+            return {}
+        if found.kind == "person":
+            return {Address.parse(found.address): mail.Rights.MANAGER}
+        people = {held.person_id: held.person_address for held in holdings}
+        opening = ((address, may_open(person, found, holdings, now)) for person, address in people.items())
+        return {Address.parse(address): RIGHTS[rights] for address, rights in opening if rights}
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         """See `mail.directory.Directory.may_send_as`: never remembered, so that a post released is released."""
         key = address_of(f"{address.local}@{address.domain}")
-        if key is None:
-            return False
-        try:
-            async with self._ground.db.connection() as connection:
-                account = (await people_store.accounts(connection, [key])).get(key)
-                if account is None:
-                    return False
-                holdings = await posts_store.holdings(connection, [account.id]) if account.kind == "post" else []
-        except Unavailable as error:
-            raise SystemDown(reason=error.reason) from error
-        return may_send_as(identity.account_id, account, holdings, self._ground.clock())
+        accesses = await self._ask_accesses(identity, self._ground.clock())
+        return any(access.account.address.key == key and "p" in access.rights for access in accesses)
 
     def _remember(self, key: str, recipient: Recipient, now: datetime) -> None:
         if isinstance(recipient, NotHere):

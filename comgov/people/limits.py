@@ -36,14 +36,18 @@ class Bucket:
         return max(0.0, kept - max(0.0, (now - at).total_seconds()) * self.leak)
 
 
-def buckets(config: Config, address: str, ip: str) -> tuple[Bucket, Bucket, Bucket]:
-    """Of the pair, of the address and of the client, in this order."""
+def buckets(config: Config, address: str, ip: str, *, for_apps: bool = False) -> tuple[Bucket, Bucket, Bucket]:
+    """Of the pair, of the address and of the client, in this order.
+
+    for_apps: of app passwords, counted apart: a forgotten telephone with a revoked one shuts nobody out of the web.
+    """
     client = client_of(ip)
     window = config.failures_window
+    kind = ("app",) if for_apps else ()
     return (
-        Bucket(_key("pair", address, client), config.failures_of_pair, window),
-        Bucket(_key("address", address), config.failures_of_address, window),
-        Bucket(_key("client", client), config.failures_of_client, window),
+        Bucket(_key("pair", address, client, *kind), config.failures_of_pair, window),
+        Bucket(_key("address", address, *kind), config.failures_of_address, window),
+        Bucket(_key("client", client, *kind), config.failures_of_client, window),
     )
 
 

@@ -155,6 +155,22 @@ class Session:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AppPassword:
+    """A password of one device for mail, not revoked. name: of the device.
+
+    used_at: when it was last used, to the hour; None until it was. used_ip, used_for: from where then, and for IMAP
+    or SMTP.
+    """
+
+    id: int
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+    used_ip: str
+    used_for: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignedIn:
     """token: 43 URL-safe characters, for the cookie and nowhere else: it is never shown again."""
 
@@ -241,26 +257,20 @@ def must_be_able_to_grant(actor: Actor, institution_id: int, roles: Collection[R
         raise Forbidden(N_("Only an administrator of the platform may give or take that role."))
 
 
-def may_send_as(person_id: int, account: Account, holdings: Iterable[Holding], now: datetime) -> bool:
-    """Whether a person may write under that account's address: their own, or a post held as sender or manager.
+def may_open(person_id: int, account: Account, holdings: Iterable[Holding], now: datetime) -> Rights | None:
+    """What a person may do with that account's mailbox: everything with their own, a post's rights while it is held.
 
-    holdings: those of the post, when the account is one.
+    holdings: those of the post, when the account is one. None for a closed account too.
     """
     if account.disabled:
-        return False
-    if account.kind == "person":
-        return account.id == person_id
-    return any(
-        holding.person_id == person_id and holding.is_held(now) and holding.rights.includes(Rights.SENDER)
-        for holding in holdings
-    )
-
-
-def may_open(person_id: int, account: Account, holdings: Iterable[Holding], now: datetime) -> Rights | None:
-    """What a person may do with that account's mailbox: everything with their own, a post's rights while it is held."""
+        return None
     if account.kind == "person":
         return Rights.MANAGER if account.id == person_id else None
-    held = [holding.rights for holding in holdings if holding.person_id == person_id and holding.is_held(now)]
+    held = [
+        holding.rights
+        for holding in holdings
+        if holding.post_id == account.id and holding.person_id == person_id and holding.is_held(now)
+    ]
     return max(held, key=list(Rights).index, default=None)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -74,9 +75,14 @@ class Passwords:
             self._verified.popitem(last=False)
 
     def remembers(self, kept: str, password: str, now: datetime) -> bool:
-        """Whether it was verified a short while ago."""
-        until = self._verified.get(self._note(kept, password))
-        return until is not None and now < until
+        """Whether it was verified a short while ago, or asked for since; and keeps it in mind as long again."""
+        note = self._note(kept, password)
+        until = self._verified.get(note)
+        if until is None or now >= until:
+            return False
+        self._verified[note] = now + self._verified_for
+        self._verified.move_to_end(note)
+        return True
 
     def _note(self, kept: str, password: str) -> bytes:
         return hmac.digest(self._key, kept.encode() + b"\0" + _bytes(password), hashlib.sha256)
@@ -91,6 +97,29 @@ def generate_password(seed: bytes | None = None) -> str:
     syllables = [_SYLLABLES[int.from_bytes(stream[at : at + 8]) % len(_SYLLABLES)] for at in range(0, 80, 8)]
     return f"{''.join(syllables[:5])}-{''.join(syllables[5:])}"
 
+
+def generate_app_password(seed: bytes) -> str:
+    """A password for a device, to be typed once: six groups of four, 120 bits, such as `m4qp-7hde-…`.
+
+    seed: a secret of 16 bytes or more, which gives the same password each time.
+    """
+    stream = hashlib.shake_256(b"app password" + seed).digest(24)
+    letters = "".join(_LETTERS[byte % len(_LETTERS)] for byte in stream)
+    return "-".join(letters[at : at + 4] for at in range(0, 24, 4))
+
+
+def app_password_digest(password: str) -> bytes | None:
+    """The SHA-256 of what is an app password by its shape, however its groups were typed; None for any other.
+
+    Nobody chose it, so nobody can guess it: what slows down trying a dictionary would only slow down mail programs.
+    """
+    letters = _BETWEEN_GROUPS.sub("", password[:100]).lower()
+    return hashlib.sha256(letters.encode("ascii")).digest() if _APP_PASSWORD.fullmatch(letters) else None
+
+
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32, without l, o, 0, 1, which are taken for each other
+_BETWEEN_GROUPS = re.compile(r"[\s-]+")
+_APP_PASSWORD = re.compile(f"[{_LETTERS}]{{24}}")
 
 _SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnprstvz" for vowel in "aeiou"]
 

@@ -78,7 +78,7 @@ async def authenticate(session: Session, command: commands.Authenticate) -> byte
 
 
 async def _sign_in(session: Session, login: str, password: str) -> bytes:
-    identity = await session.server.directory.authenticate(login, password, ip=session.ip)
+    identity = await session.server.directory.authenticate(login, password, ip=session.ip, service="IMAP")
     if identity is None:
         log.warning("imap.sign_in_refused", ip=session.ip)
         session.errors += 1

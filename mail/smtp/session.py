@@ -268,7 +268,7 @@ class Session(aiosmtpd.SMTP):
         """Sign in."""
         self._check_may_authenticate()
         login, password = await credentials(argument, self._ask)
-        identity = await self._server.relay.directory.authenticate(login, password, ip=self.ip)
+        identity = await self._server.relay.directory.authenticate(login, password, ip=self.ip, service="SMTP")
         if identity is None:
             log.warning("smtp.sign_in_refused", ip=self.ip)
             raise AuthenticationFailed

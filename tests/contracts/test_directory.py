@@ -13,7 +13,7 @@ from comgov.people.actions import add_list, add_person, add_post, hold_post
 from comgov.people.directory import PeopleDirectory
 from comgov.people.model import Posting
 from mail.address import Address
-from mail.directory import Account, Directory, Identity, MailingList, NotHere
+from mail.directory import Account, Directory, Identity, MailingList, NotHere, Rights
 from mail.memory import MemoryDirectory
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Subject:
 @pytest.fixture(params=["memory", "people"])
 async def subject(request: pytest.FixtureRequest, platform: Platform) -> Subject:
     directory = in_memory() if request.param == "memory" else await of_people(platform)
-    found = [await directory.authenticate(str(who), PASSWORD, ip=IP) for who in (CLAIRE, ERIC)]
+    found = [await directory.authenticate(str(who), PASSWORD, ip=IP, service="IMAP") for who in (CLAIRE, ERIC)]
     claire, eric = found
     assert claire is not None and eric is not None
     return Subject(directory, claire, eric)
@@ -119,7 +119,7 @@ async def test_a_list_opens_to_its_members_and_names_who_may_post(subject: Subje
 async def test_signing_in_takes_the_address_of_a_person_and_their_password(
     subject: Subject, login: str, password: str, is_right: bool
 ) -> None:
-    found = await subject.directory.authenticate(login, password, ip=IP)
+    found = await subject.directory.authenticate(login, password, ip=IP, service="IMAP")
     assert found == (subject.claire if is_right else None)
 
 
@@ -130,3 +130,25 @@ async def test_one_sends_as_oneself_and_as_what_one_was_given(subject: Subject) 
     ]  # fmt: skip
     assert [await may(subject.eric, address) for address in (CLAIRE, SECRETARIAT, ERIC)] == [False, False, True]
     assert not await may(subject.claire, Address.parse("claire@example.org"))
+
+
+async def test_one_opens_ones_own_mailboxes_and_those_of_what_one_was_given(subject: Subject) -> None:
+    own, post = await subject.directory.accesses(subject.claire)
+    assert (own.account, own.rights) == (await subject.directory.lookup(CLAIRE), Rights.MANAGER)
+    found = await subject.directory.lookup(SECRETARIAT)
+    assert (post.account.address, post.rights) == (SECRETARIAT, Rights.SENDER)
+    assert isinstance(found, Account) and found.account_id == post.account.account_id
+    [own] = await subject.directory.accesses(subject.eric)
+    assert own.account.address == ERIC
+
+
+async def test_an_account_says_who_opens_it(subject: Subject) -> None:
+    own, post = await subject.directory.accesses(subject.claire)
+    assert await subject.directory.holders(own.account) == {CLAIRE: Rights.MANAGER}
+    assert await subject.directory.holders(post.account) == {CLAIRE: Rights.SENDER}
+
+
+async def test_nobody_opens_anything_by_a_sign_in_that_is_none(subject: Subject) -> None:
+    nobody = Identity(account_id=1_000_000, address=ERIC, name="Nobody")
+    assert await subject.directory.accesses(nobody) == ()
+    assert not await subject.directory.may_send_as(nobody, ERIC)

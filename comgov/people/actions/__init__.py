@@ -1,5 +1,14 @@
 """What one may want with people, a module for each intention; all of them are found here."""
 
+from comgov.people.actions.app_passwords import (
+    app_passwords,
+    app_passwords_of,
+    authenticate_for_mail,
+    make_app_password,
+    revoke_app_password,
+    revoke_app_passwords_of,
+    still_holds,
+)
 from comgov.people.actions.entries import LookedUp, look_up
 from comgov.people.actions.importing import Imported, import_people
 from comgov.people.actions.lists import add_list, add_members, change_list, get_list, lists, remove_members
@@ -51,7 +60,10 @@ __all__ = [
     "add_members",
     "add_person",
     "add_post",
+    "app_passwords",
+    "app_passwords_of",
     "authenticate",
+    "authenticate_for_mail",
     "change_list",
     "change_password",
     "change_person",
@@ -68,17 +80,21 @@ __all__ = [
     "is_password_of",
     "lists",
     "look_up",
+    "make_app_password",
     "people",
     "posts",
     "posts_of",
     "release_post",
     "remove_members",
     "resolve_session",
+    "revoke_app_password",
+    "revoke_app_passwords_of",
     "sessions",
     "set_password",
     "set_post_disabled",
     "sign_in",
     "sign_out",
+    "still_holds",
     "sweep",
     "with_roles",
 ]

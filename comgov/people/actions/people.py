@@ -22,6 +22,7 @@ from comgov.people.model import (
     check_password,
     must_be_able_to_grant,
 )
+from comgov.people.store import app_passwords as app_passwords_store
 from comgov.people.store import people as store
 from comgov.people.store import sign_in as sign_in_store
 from comgov.people.store.people import NewAccount, NewPerson
@@ -103,7 +104,7 @@ async def change_person(
     Raises Forbidden, NotFound, Conflict (it would leave the platform without an administrator).
     """
     async with platform.db.transaction() as connection:
-        person = await _managed(connection, actor, address)
+        person = await managed(connection, actor, address)
         changed = replace(
             person,
             name=person.name if name is None else check_name(name),
@@ -148,25 +149,26 @@ async def choose_language(platform: Platform, actor: Actor, language: Language) 
 
 
 async def set_password(platform: Platform, actor: Actor, address: str, password: str) -> None:
-    """Give a person a new password, by one who administers them; every session of theirs ends.
+    """Give a person a new password, by one who administers them; their sessions and app passwords end.
 
     Raises Forbidden, NotFound, Invalid.
     """
     async with platform.db.transaction() as connection:
-        person = await _managed(connection, actor, address)
+        person = await managed(connection, actor, address)
     clean = check_password(password, address=person.address, name=person.name)
     kept = await passwords_of(platform).hash(clean)
     async with platform.db.transaction() as connection:
-        person = await _managed(connection, actor, address)
+        person = await managed(connection, actor, address)
         await sign_in_store.set_password(connection, person.id, kept)
         await sign_in_store.delete_sessions(connection, person.id)
+        await app_passwords_store.revoke(connection, person.id, None, platform.clock())
         await journal.record(connection, actor, "set password of", "person", person.id, address=person.address)
 
 
 async def is_password_of(platform: Platform, actor: Actor, address: str, password: str) -> bool:
     """Whether a person signs in with that password, for one who administers them. Raises Forbidden, NotFound."""
     async with platform.db.transaction() as connection:
-        person = await _managed(connection, actor, address)
+        person = await managed(connection, actor, address)
         found = await sign_in_store.credentials(connection, person.address, platform.clock(), actor.ip)
     passwords = passwords_of(platform)
     async with passwords.turn:
@@ -176,7 +178,7 @@ async def is_password_of(platform: Platform, actor: Actor, address: str, passwor
 async def disable_person(platform: Platform, actor: Actor, address: str) -> Person:
     """Close an account: sessions end, no sign-in, no delivery; nothing is lost. Already closed is fine."""
     async with platform.db.transaction() as connection:
-        person = await _managed(connection, actor, address)
+        person = await managed(connection, actor, address)
         if person.id == actor.person_id:
             raise Conflict(N_("You cannot close your own account."))
         if not person.disabled:
@@ -190,7 +192,7 @@ async def disable_person(platform: Platform, actor: Actor, address: str) -> Pers
 async def enable_person(platform: Platform, actor: Actor, address: str) -> Person:
     """Open an account again. Already open is fine."""
     async with platform.db.transaction() as connection:
-        person = await _managed(connection, actor, address)
+        person = await managed(connection, actor, address)
         if person.disabled:
             await store.set_disabled(connection, person.id, None)
             await journal.record(connection, actor, "enable", "person", person.id, address=person.address)
@@ -259,7 +261,7 @@ async def _person(connection: Connection, address: str) -> Person:
     return _found(person, address)
 
 
-async def _managed(connection: Connection, actor: Actor, address: str) -> Person:
+async def managed(connection: Connection, actor: Actor, address: str) -> Person:
     """The person, locked, if the actor may manage them."""
     known = address_of(address)
     person = _found(await store.by_address_locked(connection, known) if known else None, address)

@@ -1,6 +1,6 @@
 """Signing in and out, and finding out who asks.
 
-The web, SMTP AUTH and the API share `authenticate`; only the web opens sessions.
+The web, the API and mail share `verified`; only the web opens sessions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from comgov.people import limits
 from comgov.people.config import Config
 from comgov.people.model import LONGEST_PASSWORD, Actor, Session, SignedIn, address_of, check_password
 from comgov.people.passwords import Passwords
+from comgov.people.store import app_passwords as app_passwords_store
 from comgov.people.store import sign_in as store
 
 if TYPE_CHECKING:
@@ -28,10 +29,19 @@ if TYPE_CHECKING:
 _LONGEST_AGENT = 200  # characters of User-Agent that are kept
 _TOKEN_BYTES = 32
 _NOTED_FOR = timedelta(minutes=1)  # a session in use is noted at most so often
+_REVOKED_KEPT_FOR = timedelta(days=1)  # longer than a session, and so than the form that made it
 
 
 async def authenticate(platform: Ground, address: str, password: str, *, ip: str) -> Actor:
-    """Who that is, if the password is theirs. For SMTP AUTH, HTTP Basic and, by `sign_in`, the web.
+    """Who that is, if the password is theirs. For HTTP Basic and, by `sign_in`, the web.
+
+    Raises what `verified` raises.
+    """
+    return (await verified(platform, address, password, ip=ip)).actor
+
+
+async def verified(platform: Ground, address: str, password: str, *, ip: str) -> Credentials:
+    """Who that is, and the hash of their password, if it is theirs.
 
     ip: the client's. Costs one indexed query when the same password was verified in the last minutes, else argon2id.
     Raises Unauthenticated (the same for an unknown address and a wrong password, in the same time), Forbidden
@@ -45,15 +55,15 @@ async def authenticate(platform: Ground, address: str, password: str, *, ip: str
     passwords = passwords_of(platform)
     kept = found.password_hash if found else None
     if kept is None or not passwords.remembers(kept, clean, now):
-        await _verify(platform, found, known or address[:100], clean, ip)
+        kept = await _verify(platform, found, known or address[:100], clean, ip)
     assert found is not None
     if not found.is_open:
         raise Forbidden(N_("This account is closed. Ask the administrator of your institution."))
-    return found.actor
+    return replace(found, password_hash=kept)
 
 
-async def _verify(platform: Ground, found: Credentials | None, address: str, password: str, ip: str) -> None:
-    """Compare with argon2id, within the limits; returns if the password is right.
+async def _verify(platform: Ground, found: Credentials | None, address: str, password: str, ip: str) -> str:
+    """Compare with argon2id, within the limits; gives the hash if the password is right, another if it was renewed.
 
     Levels are read again and raised while holding a turn, so that guesses sent together cannot slip by each other:
     at most as many as there are turns on all workers. Who is over the limit already does not wait for a turn.
@@ -61,13 +71,13 @@ async def _verify(platform: Ground, found: Credentials | None, address: str, pas
     passwords = passwords_of(platform)
     kept = found.password_hash if found else None
     buckets = limits.buckets(platform.config(Config), address, ip)
-    await _must_be_within(platform, buckets)
+    await must_be_within(platform, buckets)
     async with passwords.turn:
         if kept is not None and passwords.remembers(kept, password, platform.clock()):
-            return
-        failed_before = await _must_be_within(platform, buckets)
+            return kept
+        failed_before = await must_be_within(platform, buckets)
         if not await passwords.matches(kept, password):
-            await _fail(platform, found, buckets, ip)
+            await fail(platform, found, buckets, ip)
         assert found is not None and kept is not None
         if passwords.is_outdated(kept):
             kept = await _rehash(platform, found, kept, password)
@@ -75,9 +85,10 @@ async def _verify(platform: Ground, found: Credentials | None, address: str, pas
             async with platform.db.connection() as connection:
                 await store.forgive(connection, buckets[0].key)
     passwords.remember(kept, password, platform.clock())
+    return kept
 
 
-async def _must_be_within(platform: Ground, buckets: tuple[limits.Bucket, ...]) -> bool:
+async def must_be_within(platform: Ground, buckets: tuple[limits.Bucket, ...]) -> bool:
     """Raises TooMany when a bucket is full; tells whether the first one, the pair's, holds anything."""
     async with platform.db.connection() as connection:
         levels = await store.failures(connection, [bucket.key for bucket in buckets])
@@ -95,7 +106,8 @@ async def _rehash(platform: Ground, found: Credentials, kept: str, password: str
     return new
 
 
-async def _fail(platform: Ground, found: Credentials | None, buckets: tuple[limits.Bucket, ...], ip: str) -> NoReturn:
+async def fail(platform: Ground, found: Credentials | None, buckets: tuple[limits.Bucket, ...], ip: str) -> NoReturn:
+    """Count a failure, write it down if it concerns somebody, and raise Unauthenticated."""
     async with platform.db.transaction() as connection:
         await store.count_failure(connection, {bucket.key: bucket.leak for bucket in buckets}, platform.clock())
         if found is not None:
@@ -185,10 +197,11 @@ async def change_password(platform: Platform, actor: Actor, current: str, new: s
 
 
 async def sweep(platform: Platform) -> None:
-    """Forget sessions that ended and failures that no longer count; run every hour."""
-    config = platform.config(Config)
+    """Forget sessions that ended, failures that no longer count, app passwords long revoked; run every hour."""
+    config, now = platform.config(Config), platform.clock()
     async with platform.db.transaction() as connection:
-        await store.sweep(connection, platform.clock(), config.session_idle, config.failures_window)
+        await store.sweep(connection, now, config.session_idle, config.failures_window)
+        await app_passwords_store.sweep(connection, now - _REVOKED_KEPT_FOR)
 
 
 def passwords_of(platform: Ground) -> Passwords:

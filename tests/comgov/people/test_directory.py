@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,9 +22,10 @@ from comgov.people.actions import (
     hold_post,
     release_post,
     remove_members,
+    set_password,
     set_post_disabled,
 )
-from comgov.people.directory import REMEMBERED_FOR, PeopleDirectory
+from comgov.people.directory import ACCESS_REMEMBERED_FOR, REMEMBERED_FOR, RIGHTS, PeopleDirectory
 from comgov.people.model import Posting, Rights
 from mail.address import Address
 from mail.directory import Account, Directory, Identity, MailingList, NotHere
@@ -51,6 +53,12 @@ async def directory(platform: Platform) -> Directory:
 
 async def look_up(directory: Directory, address: str) -> object:
     return await directory.lookup(Address.parse(address))
+
+
+async def sign_in(directory: Directory) -> Identity:
+    found = await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7", service="IMAP")
+    assert found is not None
+    return found
 
 
 async def identity(platform: Platform, address: str) -> Identity:
@@ -200,18 +208,19 @@ async def test_a_post_that_changes_hands_is_the_new_holders_from_that_instant(
 
 
 async def test_signing_in_for_mail_gives_an_identity_or_nothing(platform: Platform, directory: Directory) -> None:
-    assert await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7") == await identity(platform, CLAIRE)
-    assert await directory.authenticate(CLAIRE, "wrong password", ip="192.0.2.7") is None
-    assert await directory.authenticate("nobody@sante.gov.test", PASSWORD, ip="192.0.2.7") is None
+    found, claire = await sign_in(directory), await identity(platform, CLAIRE)
+    assert (found.account_id, found.address, found.name) == (claire.account_id, claire.address, claire.name)
+    assert await directory.authenticate(CLAIRE, "wrong password", ip="192.0.2.7", service="SMTP") is None
+    assert await directory.authenticate("nobody@sante.gov.test", PASSWORD, ip="192.0.2.7", service="SMTP") is None
     await disable_person(platform, CONSOLE, CLAIRE)
-    assert await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7") is None
+    assert await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7", service="SMTP") is None
 
 
 async def test_a_client_that_fails_too_often_is_told_to_come_back_later(directory: Directory) -> None:
     for _ in range(10):
-        assert await directory.authenticate(CLAIRE, "guess guess guess", ip="192.0.2.7") is None
+        assert await directory.authenticate(CLAIRE, "guess guess guess", ip="192.0.2.7", service="SMTP") is None
     with pytest.raises(SystemDown, match="Too many"):
-        await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7")
+        await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7", service="SMTP")
 
 
 async def test_when_the_database_is_down_mail_is_told_so(platform: Platform, directory: Directory) -> None:
@@ -219,7 +228,7 @@ async def test_when_the_database_is_down_mail_is_told_so(platform: Platform, dir
     with pytest.raises(SystemDown):
         await look_up(directory, CLAIRE)
     with pytest.raises(SystemDown):
-        await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7")
+        await directory.authenticate(CLAIRE, PASSWORD, ip="192.0.2.7", service="SMTP")
     claire = Identity(account_id=1, address=Address.parse(CLAIRE), name="Claire")
     with pytest.raises(SystemDown):
         await directory.may_send_as(claire, Address.parse(CLAIRE))
@@ -230,3 +239,60 @@ async def test_adding_members_twice_is_fine(platform: Platform, directory: Direc
     found = await look_up(directory, TOUS)
     assert isinstance(found, MailingList)
     assert sorted(str(account.address) for account in found.accounts) == sorted([CLAIRE, JEAN, ERIC, SECRETARIAT])
+
+
+async def addresses(directory: Directory, identity: Identity) -> list[str]:
+    return [str(access.account.address) for access in await directory.accesses(identity)]
+
+
+async def test_what_a_holder_opens_follows_the_holding_within_a_second(
+    platform: Platform, directory: Directory, clock
+) -> None:
+    claire = await sign_in(directory)
+    assert await addresses(directory, claire) == [CLAIRE]
+    await hold_post(platform, CONSOLE, SECRETARIAT, CLAIRE, Rights.VIEWER, held_until=clock() + timedelta(days=1))
+    clock.advance(ACCESS_REMEMBERED_FOR)
+    assert await addresses(directory, claire) == [CLAIRE, SECRETARIAT]
+    await set_post_disabled(platform, CONSOLE, SECRETARIAT, True)
+    clock.advance(ACCESS_REMEMBERED_FOR)
+    assert await addresses(directory, claire) == [CLAIRE]
+    await set_post_disabled(platform, CONSOLE, SECRETARIAT, False)
+    clock.advance(ACCESS_REMEMBERED_FOR)
+    assert await addresses(directory, claire) == [CLAIRE, SECRETARIAT]
+    clock.advance(timedelta(days=1))
+    assert await addresses(directory, claire) == [CLAIRE]
+
+
+@pytest.mark.parametrize("rights", Rights)
+async def test_the_rights_over_a_post_are_those_over_its_mail(
+    platform: Platform, directory: Directory, rights: Rights
+) -> None:
+    await hold_post(platform, CONSOLE, SECRETARIAT, CLAIRE, rights)
+    _, post = await directory.accesses(await sign_in(directory))
+    assert post.rights.name == rights.name
+    assert await directory.holders(post.account) == {Address.parse(CLAIRE): post.rights}
+
+
+def test_each_level_of_rights_includes_those_before_it() -> None:
+    levels = [set(RIGHTS[rights]) for rights in Rights]
+    assert all(less < more for less, more in pairwise(levels))
+    assert all(more.includes(less) for less, more in pairwise(Rights))
+
+
+async def test_a_closed_account_opens_nothing_more(platform: Platform, directory: Directory, clock) -> None:
+    claire = await sign_in(directory)
+    assert await addresses(directory, claire) == [CLAIRE]
+    await disable_person(platform, CONSOLE, CLAIRE)
+    clock.advance(ACCESS_REMEMBERED_FOR)
+    assert await addresses(directory, claire) == []
+    assert not await directory.may_send_as(claire, claire.address)
+
+
+async def test_a_changed_password_ends_what_was_signed_in_with_the_old_one(
+    platform: Platform, directory: Directory, clock
+) -> None:
+    claire, vouched_for = await sign_in(directory), await identity(platform, CLAIRE)
+    await set_password(platform, CONSOLE, CLAIRE, "cinq chevaux blancs")
+    clock.advance(ACCESS_REMEMBERED_FOR)
+    assert await addresses(directory, claire) == []
+    assert await addresses(directory, vouched_for) == [CLAIRE]
