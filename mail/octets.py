@@ -58,9 +58,11 @@ class Spool:
     def __init__(self) -> None:
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
+        self.size_bytes = 0
 
     def write(self, piece: bytes) -> None:
         """Add to the end."""
+        self.size_bytes += len(piece)
         if self._file is not None:
             self._file.write(piece)
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mail import received
 from mail.address import Address, AddressError
-from mail.body import Body, examine, keep, new_body_id
+from mail.body import Body, examine, new_body_id
 from mail.commit import Acceptance, Committer, Delivery, Departure, Passage
 from mail.directory import Account, MailingList, NotHere
 from mail.envelope import Origin
@@ -25,6 +25,7 @@ from mail.errors import (
 from mail.message.addresses import parse_addresses
 from mail.message.header import without
 from mail.quota import Quotas
+from mail.rest import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -172,7 +173,7 @@ class Relay:
             added, on_behalf = await self._complete(examined.structure.fields, body_id, now, client)
             stamp += added
         header_size = examined.structure.header_size
-        rest = examined.rest or await keep(content, header_size, self._blobs)
+        rest = examined.rest or await keep(content, examined.structure, self._blobs)
         return Body(
             id=body_id,
             sha256=examined.sha256,

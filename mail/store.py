@@ -1,30 +1,34 @@
-"""How bodies come into the database: for mail that arrives, and for what is kept without having arrived."""
+"""How bodies come into the database, whether they arrived by mail or not; and how what follows a header is read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mail.rest import Rest, to_layout
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import asyncpg
 
     from mail.body import Body
     from mail.postgres import Connection
 
-# $1 to $23, as `body_columns` gives them.
+# $1 to $24, as `body_columns` gives them.
 INSERT_BODIES = """
 INSERT INTO mail.body (id, sha256, size_bytes, trace, header, inline, is_compressed, blob_key, message_id, subject,
                        from_text, to_text, preview, attachments, envelope, bodystructure, parts, sent_at, accepted_at,
-                       sender, submitter, on_behalf, sections)
+                       sender, submitter, on_behalf, sections, layout)
 SELECT b.id, b.sha256, b.size_bytes, b.trace, b.header, b.inline, b.is_compressed, b.blob_key, b.message_id, b.subject,
        b.from_text, b.to_text, b.preview, b.attachments, b.envelope, b.bodystructure, b.parts::jsonb, b.sent_at,
-       b.accepted_at, b.sender, b.submitter, b.on_behalf, b.sections::jsonb
+       b.accepted_at, b.sender, b.submitter, b.on_behalf, b.sections::jsonb, b.layout::jsonb
 FROM unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::boolean[], $8::bytea[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::int[], $15::bytea[], $16::bytea[],
             $17::text[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::text[], $22::boolean[],
-            $23::text[])
+            $23::text[], $24::text[])
     AS b(id, sha256, size_bytes, trace, header, inline, is_compressed, blob_key, message_id, subject, from_text,
          to_text, preview, attachments, envelope, bodystructure, parts, sent_at, accepted_at, sender, submitter,
-         on_behalf, sections)
+         on_behalf, sections, layout)
 """
 
 INSERT_UNINDEXED = "INSERT INTO mail.unindexed (body_id) SELECT unnest($1::uuid[])"
@@ -64,4 +68,13 @@ def body_columns(bodies: Sequence[Body]) -> list[list[Any]]:
         [body.submitter for body in bodies],
         [body.on_behalf for body in bodies],
         [body.sections_json for body in bodies],
+        [body.rest.layout_json for body in bodies],
     ]
+
+
+REST_COLUMNS = "b.inline, b.is_compressed, b.blob_key, b.layout"
+
+
+def to_rest(row: asyncpg.Record) -> Rest:
+    """A row with REST_COLUMNS."""
+    return Rest(row["inline"], row["is_compressed"], row["blob_key"], to_layout(row["layout"]))

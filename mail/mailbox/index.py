@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mail.mailbox.store import MESSAGE_COLUMNS, to_message
 from mail.message import Part
 from mail.message.text import fold, readable
+from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from mail.mailbox.model import Message
     from mail.postgres import Connection
+    from mail.rest import Rest
 
 PART_LIMIT_BYTES = 1 << 20  # encoded bytes of one part that are looked at
 _PARTS_LIMIT = 20
@@ -38,9 +40,7 @@ class PendingBody:
 
     id: UUID
     header_size: int
-    inline: bytes | None
-    is_compressed: bool
-    blob_key: bytes | None
+    rest: Rest
     lines: tuple[str, ...]
     parts: tuple[Part, ...]
 
@@ -81,9 +81,8 @@ def to_query(text: str) -> str:
     return " & ".join(f"'{word[:_WORD_LIMIT]}'" + (":*" if star else "") for word, star in asked)
 
 
-_PENDING = """
-SELECT b.id, length(b.header) AS header_size, b.inline, b.is_compressed, b.blob_key, b.subject, b.from_text, b.to_text,
-       b.parts
+_PENDING = f"""
+SELECT b.id, length(b.header) AS header_size, {REST_COLUMNS}, b.subject, b.from_text, b.to_text, b.parts
 FROM mail.unindexed AS u JOIN mail.body AS b ON b.id = u.body_id
 WHERE b.id <> ALL($3::uuid[])
     AND ($1::bigint IS NULL OR EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id AND m.mailbox_id = $1))
@@ -97,9 +96,7 @@ async def pending(connection: Connection, mailbox_id: int | None, besides: Colle
         PendingBody(
             id=row["id"],
             header_size=row["header_size"],
-            inline=row["inline"],
-            is_compressed=row["is_compressed"],
-            blob_key=row["blob_key"],
+            rest=to_rest(row),
             lines=(row["subject"], row["from_text"], row["to_text"]),
             parts=tuple(Part.from_row(part) for part in json.loads(row["parts"])),
         )

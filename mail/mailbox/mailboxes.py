@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
-from mail.body import Body, Rest, examine, keep, new_body_id, restore
+from mail.body import Body, examine, new_body_id
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
 from mail.mailbox import finding, index, rows, store, sync, upkeep
 from mail.mailbox.model import Draft, Flag, Page, SpecialUse
-from mail.message.text import decoded
 from mail.octets import Spool
 from mail.postgres import connected, transaction
+from mail.rest import keep, read, read_part
 from mail.store import insert_bodies
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mail.message import Part, Place
     from mail.octets import Octets
     from mail.postgres import Connection, Pool
+    from mail.rest import Rest
 
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
 log = structlog.get_logger()
@@ -41,7 +42,6 @@ _ROWS_AT_ONCE = 500
 _CONTENTS_AT_ONCE = 64  # of 64 KiB at most
 _NAME_LIMIT = 200  # characters
 _NO_UID = 1 << 62  # above any
-_CHUNK_BYTES = 256 * 1024
 
 
 class Mailboxes:
@@ -157,16 +157,9 @@ class Mailboxes:
 
     async def part(self, message: Message, part: Part) -> AsyncIterator[bytes]:
         """The decoded bytes of a part (base64 and quoted-printable undone), in chunks."""
-        async for chunk in decoded(self._received(message, part.start, part.stop), part.encoding):
-            yield chunk
-
-    async def _received(self, message: Message, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Its bytes as they were received, without the stamps."""
-        content = await self.content(message)
-        if start < len(content.header):
-            yield content.header[start:stop]
-        size_bytes = len(content.header)
-        async for chunk in self.rest(message.body_id, max(0, start - size_bytes), stop - size_bytes):
+        size_bytes = len((await self.content(message)).header)
+        start, stop = part.start - size_bytes, part.stop - size_bytes
+        async for chunk in read_part(await self._rest(message.body_id), self._blobs, start, stop, part.encoding):
             yield chunk
 
     async def append(
@@ -202,7 +195,7 @@ class Mailboxes:
         if examined.has_nul or not examined.has_clean_lines:
             raise Malformed("A line ends in a bare CR or LF, or there is a NUL byte")
         header_size = examined.structure.header_size
-        rest = examined.rest or await keep(content, header_size, self._blobs)
+        rest = examined.rest or await keep(content, examined.structure, self._blobs)
         now = self._clock()
         return Body(
             id=body_id or new_body_id(now),
@@ -281,29 +274,23 @@ class Mailboxes:
             return await rows.states(connection, mailbox_id, uids, changed_since)
 
     async def rest_of(self, row: Row, start: int, stop: int) -> AsyncIterator[bytes]:
-        """As `rest`, of a message that was read to the depth of CONTENT."""
-        if row.inline is not None:
-            if start < stop:
-                yield restore(row.inline, is_compressed=row.is_compressed)[start:stop]
-            return
-        async for chunk in self.rest(row.body_id, start, stop):
+        """As `rest`; of a message read to the depth of CONTENT without asking the database again."""
+        rest = row.rest or await self._rest(row.body_id)
+        async for chunk in read(rest, self._blobs, start, stop):
             yield chunk
 
     async def rest(self, body_id: UUID, start: int, stop: int) -> AsyncIterator[bytes]:
         """What follows the header of a body, by its own offsets, in chunks."""
-        if start >= stop:
-            return
-        async with connected(self._pool) as connection:
-            row = await store.rest(connection, body_id)
-        if row is None:
-            raise NoSuchMessage
-        if row["blob_key"] is not None:
-            async for chunk in self._blobs.read(row["blob_key"], start, stop):
+        if start < stop:
+            async for chunk in read(await self._rest(body_id), self._blobs, start, stop):
                 yield chunk
-            return
-        inline = restore(row["inline"], is_compressed=row["is_compressed"])
-        for at in range(start, min(stop, len(inline)), _CHUNK_BYTES):
-            yield inline[at : min(at + _CHUNK_BYTES, stop)]
+
+    async def _rest(self, body_id: UUID) -> Rest:
+        async with connected(self._pool) as connection:
+            rest = await store.rest(connection, body_id)
+        if rest is None:
+            raise NoSuchMessage
+        return rest
 
     async def sections(self, row: Row) -> Mapping[str, Place]:
         """Where the parts of a message lie, by number. row: from HEADER on."""
@@ -468,20 +455,13 @@ class Mailboxes:
             done += len(found)
 
     async def _words(self, body: index.PendingBody) -> list[str]:
-        rest = Rest(body.inline, body.is_compressed, body.blob_key)
-        texts = [await self._text_bytes(rest, body, part) for part in body.text_parts]
+        texts = [await self._text_bytes(body, part) for part in body.text_parts]
         return await asyncio.to_thread(index.words, body, texts)
 
-    async def _text_bytes(self, rest: Rest, body: index.PendingBody, part: Part) -> bytes:
-        start = max(0, part.start - body.header_size)
+    async def _text_bytes(self, body: index.PendingBody, part: Part) -> bytes:
+        start = part.start - body.header_size
         stop = min(part.stop - body.header_size, start + index.PART_LIMIT_BYTES)
-        if rest.inline is not None:
-            return restore(rest.inline, is_compressed=rest.is_compressed)[start:stop]
-        assert rest.blob_key is not None
-        try:
-            return b"".join([chunk async for chunk in self._blobs.read(rest.blob_key, start, stop)])
-        except Exception as error:  # the host's store has its own errors, unknown to mail
-            raise SystemDown(reason=f"object store: {error!r}") from error
+        return b"".join([chunk async for chunk in read(body.rest, self._blobs, start, stop)])
 
 
 def _page(found: list[Message], total: int, limit: int) -> Page:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from mail.mailbox.model import Flag
 from mail.message import Part, Place
+from mail.rest import Rest, to_layout
+from mail.store import REST_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +36,7 @@ class Row:
     """A message in a mailbox, as deep as was asked; what is deeper is empty.
 
     trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
-    received_bytes: of header and what follows. inline: what follows, for CONTENT, unless it lies in the object store.
+    received_bytes: of header and what follows.
     """
 
     uid: int
@@ -54,6 +56,15 @@ class Row:
     sections_json: str | None = None
     inline: bytes | None = None
     is_compressed: bool = False
+    blob_key: bytes | None = None
+    layout_json: str | None = None
+
+    @property
+    def rest(self) -> Rest | None:
+        """Where what follows the header lies, for CONTENT."""
+        if self.inline is None and self.blob_key is None:
+            return None
+        return Rest(self.inline, self.is_compressed, self.blob_key, to_layout(self.layout_json))
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -91,7 +102,7 @@ WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
 ORDER BY m.uid
 """
 
-_CONTENT = _HEADER.replace("b.sections", "b.sections, b.inline, b.is_compressed")
+_CONTENT = _HEADER.replace("b.sections", f"b.sections, {REST_COLUMNS}")
 
 _BY_DEPTH = {Depth.ROW: _ROW, Depth.STRUCTURE: _STRUCTURE, Depth.HEADER: _HEADER, Depth.CONTENT: _CONTENT}
 

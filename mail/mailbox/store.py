@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mail.errors import NoSuchMailbox
 from mail.mailbox.model import Content, Flag, Mailbox, Message, SpecialUse
 from mail.message import Part
+from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from mail.postgres import Connection
+    from mail.rest import Rest
 
 _ENSURE_STANDARD = """
 INSERT INTO mail.mailbox (account_id, name, special_use)
@@ -186,12 +188,13 @@ async def content(connection: Connection, message: Message) -> Content | None:
     )
 
 
-_REST = "SELECT inline, is_compressed, blob_key FROM mail.body WHERE id = $1"
+_REST = f"SELECT {REST_COLUMNS} FROM mail.body AS b WHERE b.id = $1"
 
 
-async def rest(connection: Connection, body_id: UUID) -> asyncpg.Record | None:
-    """Where what follows the header lies: `inline`, `is_compressed`, `blob_key`."""
-    return await connection.fetchrow(_REST, body_id)
+async def rest(connection: Connection, body_id: UUID) -> Rest | None:
+    """Where what follows the header of a body lies; None when there is no such body."""
+    row = await connection.fetchrow(_REST, body_id)
+    return None if row is None else to_rest(row)
 
 
 _INSERT_MESSAGE = """

@@ -116,11 +116,19 @@ async def _delete_unnamed(pool: Pool, blobs: Blobs, keys: list[bytes], before: d
     return len(unnamed)
 
 
-_NAMED = "SELECT DISTINCT blob_key FROM mail.body WHERE blob_key = ANY($1::bytea[])"
+# The second half leans on the index body_layout, which holds the same expression.
+_NAMED = """
+SELECT blob_key FROM mail.body WHERE blob_key = ANY($1::bytea[])
+UNION
+SELECT decode(attached ->> 0, 'hex')
+FROM mail.body, jsonb_array_elements(layout) AS attached
+WHERE jsonb_path_query_array(layout, '$[*][0]') ?| ARRAY(SELECT encode(key, 'hex') FROM unnest($1::bytea[]) AS key)
+"""
 
 
 async def _named(connection: Connection, keys: list[bytes]) -> set[bytes]:
-    return {row["blob_key"] for row in await connection.fetch(_NAMED, keys)}
+    """Those among these that some body names."""
+    return {row["blob_key"] for row in await connection.fetch(_NAMED, keys)}.intersection(keys)
 
 
 def _affected(status: str) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mail.body import restore
-from mail.errors import MailError, NoSuchMessage, SystemDown
+from mail.errors import NoSuchMessage
 from mail.postgres import connected
+from mail.rest import read
+from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from mail.blobs import Blobs
     from mail.postgres import Pool
+    from mail.rest import Rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +27,7 @@ class Letter:
     message_id: str
     size_bytes: int
     trace: bytes
-    inline: bytes | None
-    is_compressed: bool
-    blob_key: bytes | None
+    rest: Rest
 
 
 class Letters:
@@ -43,25 +43,23 @@ class Letters:
             row = await connection.fetchrow(LETTER, body_id)
         if row is None:
             raise NoSuchMessage(reason=f"body {body_id}")
-        return Letter(**dict(row))
+        return Letter(
+            header=row["header"],
+            message_id=row["message_id"],
+            size_bytes=row["size_bytes"],
+            trace=row["trace"],
+            rest=to_rest(row),
+        )
 
     async def read(self, letter: Letter) -> AsyncIterator[bytes]:
         """Its bytes, our stamp first, in chunks. Raises SystemDown when the object store does not give them."""
-        yield letter.trace + letter.header
-        if letter.inline is not None:
-            yield restore(letter.inline, is_compressed=letter.is_compressed)
-            return
-        assert letter.blob_key is not None
-        try:
-            async for chunk in self._blobs.read(letter.blob_key):
-                yield chunk
-        except MailError:
-            raise
-        except Exception as error:  # the host's store has its own errors, unknown to mail
-            raise SystemDown(reason=f"object store: {error!r}") from error
+        head = letter.trace + letter.header
+        yield head
+        async for chunk in read(letter.rest, self._blobs, 0, letter.size_bytes - len(head)):
+            yield chunk
 
 
-LETTER = """
-SELECT header, message_id, octet_length(trace) + size_bytes AS size_bytes, trace, inline, is_compressed, blob_key
-FROM mail.body WHERE id = $1
+LETTER = f"""
+SELECT b.header, b.message_id, octet_length(b.trace) + b.size_bytes AS size_bytes, b.trace, {REST_COLUMNS}
+FROM mail.body AS b WHERE b.id = $1
 """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from comgov.db import Database
 
-_FRAGMENTS = {"INSERT_BODIES", "MESSAGE_COLUMNS", "_MAILBOX_COLUMNS"}  # parts of other statements
+_FRAGMENTS = {"INSERT_BODIES", "MESSAGE_COLUMNS", "REST_COLUMNS", "_MAILBOX_COLUMNS"}  # parts of other statements
 
 
 def _statements(module: ModuleType) -> dict[str, str]:

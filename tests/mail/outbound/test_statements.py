@@ -11,7 +11,7 @@ STATEMENTS = {
     f"{module.__name__}.{name}": sql
     for module in (store, letter)
     for name, sql in vars(module).items()
-    if name.isupper() and isinstance(sql, str)
+    if name.isupper() and isinstance(sql, str) and name != "REST_COLUMNS"  # part of another statement
 }
 
 
