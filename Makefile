@@ -48,7 +48,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml requirements.lock
 
 $(VENV)/.tested: $(VENV)/.installed requirements-dev.lock tests/debian-packages
 	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	tests/debian-packages chromium unzip dovecot-imapd dovecot-lmtpd
+	tests/debian-packages chromium unzip dovecot-imapd dovecot-lmtpd isync offlineimap3 interimap curl
 	@touch $@
 
 clean:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _READ_AHEAD_BYTES = 64 * 1024
 _WRITE_BYTES = 64 * 1024
 _INFLATED_BYTES = 16 * 1024  # at a step
-_LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 6, 13, 6  # 8 KiB of window: 72 KiB for each session instead of 256
+_LEVEL = 5
+_DEFLATER_SECONDS = 10.0  # that 256 KiB are kept for; what is said later begins without memory of what was said before
 
 
 class Disconnected(Exception):
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._deflated = bytearray()
-        self._inflater: zlib._Decompress | None = None
+        self._inflater: zlib._Decompress | None = None  # once the bytes are deflated, both ways
         self._deflater: zlib._Compress | None = None
 
     # What asyncio calls
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
         del exc
         self._is_over = True
         self._transport = None
+        self._deflater = None
         self._wake()
         self._may_write.set()
         self._end()
@@ -110,7 +112,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_compressed(self) -> bool:
         """Whether bytes are deflated."""
-        return self._deflater is not None
+        return self._inflater is not None
 
     @property
     def has_more(self) -> bool:
@@ -212,10 +214,20 @@ class Connection(asyncio.Protocol):
         content = b"".join(self._out)
         self._out.clear()
         self._out_bytes = 0
-        if self._deflater:
-            content = self._deflater.compress(content) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
+        if self._inflater:
+            content = self._deflate(content)
         if self._transport is not None:
             self._transport.write(content)
+
+    def _deflate(self, content: bytes) -> bytes:
+        """Up to a byte's end, so that another deflater may go on after it."""
+        if self._deflater is None:
+            self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+            asyncio.get_running_loop().call_later(_DEFLATER_SECONDS, self._forget_deflater)
+        return self._deflater.compress(content) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
+
+    def _forget_deflater(self) -> None:
+        self._deflater = None
 
     # Changes
 
@@ -235,7 +247,6 @@ class Connection(asyncio.Protocol):
     async def start_compression(self) -> None:
         """Go on deflated, both ways (RFC 4978); what was written before must have been flushed."""
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -_WINDOW_BITS, _MEMORY_LEVEL)
         self._deflated, self._pending = self._pending, bytearray()
 
     def close(self) -> None:

@@ -423,6 +423,8 @@ _WHOLE = {
     "RFC822": Section("", Text.ALL, (), None, False, b"RFC822"),
     "RFC822.HEADER": Section("", Text.HEADER, (), None, True, b"RFC822.HEADER"),
     "RFC822.TEXT": Section("", Text.TEXT, (), None, False, b"RFC822.TEXT"),
+    "RFC822.PEEK": Section("", Text.ALL, (), None, True, b"RFC822"),  # of RFC 1730, and still some clients'
+    "RFC822.TEXT.PEEK": Section("", Text.TEXT, (), None, True, b"RFC822.TEXT"),
 }
 
 

@@ -14,6 +14,7 @@ from mail.mailbox.model import Flag
 from mail.mailbox.sequence import compress
 
 if TYPE_CHECKING:
+    from mail.imap.selected import Selected
     from mail.imap.session import Session
 
 _DONE_BYTES = 64
@@ -94,17 +95,22 @@ async def copy(session: Session, command: commands.Copy) -> bytes:
         session.note_change(target)
         return b"OK %b COPY is done" % code
     session.connection.write(b"* OK %b Moved\r\n" % code)
-    await session.learn(selected)
-    return b"OK MOVE is done"
+    await session.learn(selected, tells_modseq=False)
+    return b"OK %bMOVE is done" % _latest(session, selected)
 
 
 async def expunge(session: Session, command: commands.Expunge) -> bytes:
     """EXPUNGE, also of some by UID (RFC 9051 §6.4.3, §6.4.9)."""
     selected = session.writable_mailbox
     uids = None if command.uids is None else selected.chosen(command.uids, by_uid=True)
-    await session.server.mailboxes.expunge_deleted(selected.box.id, uids)
-    await session.learn(selected)
-    return b"OK EXPUNGE is done"
+    gone = await session.server.mailboxes.expunge_deleted(selected.box.id, uids)
+    await session.learn(selected, tells_modseq=not gone)
+    return b"OK %bEXPUNGE is done" % (_latest(session, selected) if gone else b"")
+
+
+def _latest(session: Session, selected: Selected) -> bytes:
+    """What a client that keeps MODSEQs has now seen of the mailbox, since what is gone has none (RFC 7162 §3.2.7)."""
+    return b"[HIGHESTMODSEQ %d] " % selected.modseq if "CONDSTORE" in session.enabled else b""
 
 
 async def search(session: Session, command: commands.Search) -> bytes:

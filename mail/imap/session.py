@@ -222,10 +222,13 @@ class Session:
         keeps_numbers = isinstance(command, commands.Store | commands.Fetch | commands.Search) and not command.by_uid
         await self.learn(selected, keeps_numbers=keeps_numbers)
 
-    async def learn(self, selected: Selected, *, keeps_numbers: bool = False, silent: bool = False) -> None:
+    async def learn(
+        self, selected: Selected, *, keeps_numbers: bool = False, silent: bool = False, tells_modseq: bool = True
+    ) -> None:
         """Ask what happened and tell the client.
 
         keeps_numbers: what is gone is told later. silent: of new flags only their MODSEQ is told (RFC 7162 §3.1.3).
+        tells_modseq: the command's own reply does not tell the latest MODSEQ.
         """
         selected.changed.clear()
         try:
@@ -243,6 +246,13 @@ class Session:
         if has_new:
             await self.claim_recent(selected)
             write(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(selected.uids), selected.recent))
+        if tells_modseq and not keeps_numbers and changes.modseq > max((one.modseq for one in known), default=0):
+            self._tell_latest(changes.modseq)
+
+    def _tell_latest(self, modseq: int) -> None:
+        """Neither what is new nor what is gone comes with a MODSEQ; who keeps them would ask for all of it again."""
+        if "CONDSTORE" in self.enabled:
+            self.connection.write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % modseq)
 
     def tell_changed(self, selected: Selected, changed: Sequence[Changed], *, silent: bool = False) -> None:
         """Tell of new flags, or of their MODSEQ alone."""

@@ -200,6 +200,7 @@ MULTIPART = (
 @pytest.mark.parametrize(
     ("item", "reply"),
     [
+        ("rfc822.peek", b"RFC822 {%d}\r\n%b" % (len(MULTIPART), MULTIPART)),
         ("BODY.PEEK[1]", b"BODY[1] {2}\r\nhi"),
         ("BODY.PEEK[1.MIME]", b"BODY[1.MIME] {28}\r\nContent-Type: text/plain\r\n\r\n"),
         ("BODY.PEEK[2]", b"BODY[2] {24}\r\nSubject: inner\r\n\r\ninside"),
@@ -370,6 +371,29 @@ async def test_a_client_that_was_away_is_told_what_changed_and_what_is_gone(hous
     assert told[1].startswith(b"* 2 FETCH (UID 2 FLAGS (\\Seen)")
     await one.say("EXPUNGE")
     assert (await other.say("NOOP"))[0] == b"* VANISHED 4"
+
+
+async def test_a_client_that_keeps_modseqs_is_told_the_latest_where_nothing_else_tells_it(
+    house: House, open_session: Open
+) -> None:
+    await house.put(PLAIN, PLAIN, PLAIN, PLAIN)
+    one, other = await open_session(), await open_session()
+    await one.say("SELECT INBOX (CONDSTORE)")
+    await one.say("STORE 1:2 +FLAGS.SILENT (\\Deleted)")
+    assert await one.say("UID EXPUNGE 1") == [b"* 1 EXPUNGE", b"OK [HIGHESTMODSEQ 7] EXPUNGE is done"]
+    assert (await one.say("UID EXPUNGE 3"))[-1] == b"OK EXPUNGE is done"
+    assert (await one.say("UID MOVE 3 Trash"))[-1] == b"OK [HIGHESTMODSEQ 8] MOVE is done"
+    await house.put(PLAIN)
+    assert await one.say("NOOP") == [
+        b"* 3 EXISTS",
+        b"* 3 RECENT",
+        b"* OK [HIGHESTMODSEQ 9] The latest change",
+        b"OK NOOP is done",
+    ]
+    await other.say("SELECT INBOX")
+    await other.say("STORE 1 +FLAGS (\\Seen)")
+    assert (await one.say("NOOP"))[:-1] == [b"* 1 FETCH (UID 2 FLAGS (\\Deleted \\Seen \\Recent) MODSEQ (10))"]
+    assert await other.say("EXPUNGE") == [b"* 1 EXPUNGE", b"OK EXPUNGE is done"]
 
 
 async def test_what_is_forgotten_is_told_by_what_is_there(house: House, claire: Client) -> None:

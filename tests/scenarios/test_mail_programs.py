@@ -1,0 +1,106 @@
+"""Real mail programs synchronise with a node of two workers, both ways, until both sides are equal."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from comgov.demo.government import PASSWORD, full
+from comgov.demo.process import DemoProcess
+from tests.mail.imap.client import connect
+from tests.scenarios.letters import letters
+from tests.scenarios.programs import InterImap, Mbsync, OfflineImap, Program, Server
+from tests.scenarios.sides import Account, Side, State
+
+pytestmark = pytest.mark.xdist_group("mail programs")
+
+FOLDER = "Dossiers/Décisions à prendre"
+
+
+@pytest.fixture
+async def accounts(demo: DemoProcess) -> AsyncIterator[tuple[Account, Account]]:
+    """Claire's and Eric's, emptied."""
+    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    async with AsyncExitStack() as stack:
+        found = []
+        for address in ("claire@sante", "eric@finances"):
+            client = await stack.enter_async_context(connect(demo.ports.imaps, context))
+            found.append(await Account.open(client, full(address), PASSWORD))
+        yield found[0], found[1]
+
+
+def program(name: str, demo: DemoProcess, accounts: tuple[Account, Account], home: Path) -> Program:
+    """The program of that name, set up to synchronise Claire's account."""
+    far, near = (
+        Server(port=demo.ports.imaps, address=full(address), root=demo.directory / "pki" / "root.pem")
+        for address in ("claire@sante", "eric@finances")
+    )
+    if name == "interimap":
+        return InterImap(home, far, near=accounts[1], near_server=near)
+    return {"mbsync": Mbsync, "offlineimap": OfflineImap}[name](home, far)
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(5000, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("name", ["mbsync", "offlineimap", "interimap"])
+async def test_both_sides_are_equal_whatever_happens_on_either(
+    demo: DemoProcess, accounts: tuple[Account, Account], tmp_path: Path, name: str, count: int
+) -> None:
+    far = accounts[0]
+    synchronised = program(name, demo, accounts, tmp_path)
+    near = synchronised.near
+    mail = letters(count + 40)
+    first = list(islice(mail, count))
+    await far.create(FOLDER)
+    await far.add("INBOX", first[:-20])
+    await far.add(FOLDER, first[-20:], ["\\Seen", *synchronised.keywords])
+    pull = await synchronised.run()
+    assert sum((await near.state())["INBOX"].values()) == count - 20
+    await _expect_equal(near, far)
+
+    for side, keywords in ((far, synchronised.keywords), (near, synchronised.keywords_up)):
+        await _live(side, list(islice(mail, 10)), keywords)
+        expected = await side.state()
+        await synchronised.run()
+        assert _differences(await side.state(), expected) == {}
+        await _expect_equal(near, far)
+
+    before = await far.versions(), await near.state()
+    again = await synchronised.run()
+    assert (await far.versions(), await near.state()) == before
+    print(f"{name}: {count} messages pulled in {pull:.1f} s, nothing to do in {again:.1f} s")
+    assert again < max(5, pull / 2)
+
+
+async def _live(side: Side, new: list[bytes], keywords: tuple[str, ...]) -> None:
+    """What happens to mail: it comes, is read, marked, filed, thrown away; and folders are made."""
+    inbox = sorted(name for name, marks in (await side.state())["INBOX"] if not marks)
+    folder = f"Dossiers/Été {len(inbox)}/À classer"
+    await side.create(folder)
+    await side.add("INBOX", new[:6], ["\\Seen"])
+    await side.add(folder, new[6:], ["\\Flagged", *keywords[:1]])
+    for number, name in enumerate(inbox[:10]):
+        await side.mark("INBOX", name, ["\\Seen", "\\Answered", *keywords[number % 3 : number % 3 + 1]])
+    await side.mark("INBOX", inbox[0], ["\\Flagged"], ["\\Seen", *keywords[:1]])
+    await side.move("INBOX", inbox[5:12], folder)
+    await side.move("INBOX", inbox[12:14], FOLDER)
+    await side.remove("INBOX", inbox[14:20])
+
+
+async def _expect_equal(near: Side, far: Side) -> None:
+    one, other = await near.state(), await far.state()
+    assert _differences(one, other) == {}
+
+
+def _differences(near: State, far: State) -> dict[str, tuple[object, object]]:
+    """By folder, what only the near and what only the far side has."""
+    found = {}
+    for folder in near.keys() | far.keys():
+        here, there = near.get(folder), far.get(folder)
+        if here != there:
+            found[folder] = (here, there) if here is None or there is None else (here - there, there - here)
+    return found
