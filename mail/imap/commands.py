@@ -122,6 +122,7 @@ class StatusItem(StrEnum):
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     MAILBOXID = "MAILBOXID"
     APPENDLIMIT = "APPENDLIMIT"
+    DELETED_STORAGE = "DELETED-STORAGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +330,14 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class SetQuota:
+    """SETQUOTA. limits: by resource, in capitals, in its unit."""
+
+    root: str
+    limits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Acl:
     """GETACL, MYRIGHTS, LISTRIGHTS, SETACL, DELETEACL (RFC 4314): `name` in capitals, then what follows it."""
 
@@ -361,5 +370,6 @@ Command: TypeAlias = (
     | Sort
     | Thread
     | Quota
+    | SetQuota
     | Acl
 )

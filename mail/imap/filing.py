@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mail.errors import MailError, MessageTooLarge
-from mail.imap import commands, folders
+from mail.errors import MessageTooLarge, NoSuchMailbox
+from mail.imap import commands, folders, names, sharing
+from mail.imap.access import Deed, changes_nothing, may
 from mail.imap.replies import Bad, NotDone
-from mail.imap.selected import SYSTEM_FLAGS, Selected, flags_line
-from mail.mailbox.model import Draft
+from mail.imap.selected import Selected, flags_line, permanent_flags
+from mail.mailbox.model import OTHER_USERS, Draft
 from mail.mailbox.sequence import compress
 
 if TYPE_CHECKING:
@@ -21,13 +22,26 @@ if TYPE_CHECKING:
 
 
 async def namespace(session: Session) -> None:
-    """NAMESPACE (RFC 2342)."""
-    session.connection.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+    """NAMESPACE (RFC 2342): one's own mailboxes, and those of posts."""
+    others = f"{OTHER_USERS}{names.DELIMITER}"
+    session.connection.write(f'* NAMESPACE (("" "/")) (("{others}" "/")) NIL\r\n'.encode("ascii"))
 
 
-async def find_box(session: Session, name: str) -> Mailbox:
-    """The mailbox of that name, as this person calls it. Raises NoSuchMailbox."""
-    return await folders.find(session.server.mailboxes, session.account_id, name)
+async def find_box(session: Session, name: str, deed: Deed) -> Mailbox:
+    """The mailbox of that name, as this person calls it, to do that with it. Raises NoSuchMailbox, NotDone."""
+    realm = session.realm(name)
+    box = await folders.find(session.server.mailboxes, realm.access.account.account_id, realm.inward(name))
+    realm.must(deed)
+    return realm.shown(box)
+
+
+async def find_target(session: Session, name: str) -> Mailbox:
+    """The mailbox of that name, to put messages into it. Raises NotDone, with TRYCREATE if the person may make it."""
+    try:
+        return await find_box(session, name, Deed.INSERT)
+    except NoSuchMailbox as error:
+        code = "TRYCREATE" if may(session.realm(name).access.rights, Deed.CREATE) else "NONEXISTENT"
+        raise NotDone(error.public, code=code) from error
 
 
 async def select(session: Session, command: commands.Select) -> bytes:
@@ -39,24 +53,25 @@ async def select(session: Session, command: commands.Select) -> bytes:
         raise Bad("ENABLE QRESYNC comes first")
     if command.condstore:
         session.enabled.add("CONDSTORE")
-    box = await find_box(session, command.name)
+    box = await find_box(session, command.name, Deed.READ)
+    is_read_only = command.is_read_only or changes_nothing(session.realm_of(box).access.rights)
     changed = session.watching.enter_context(session.server.notices.watching(box.id))
     snapshot = await session.server.mailboxes.snapshot(box.id)
-    selected = Selected(box, snapshot, changed, is_read_only=command.is_read_only)
+    selected = Selected(box, snapshot, changed, is_read_only=is_read_only)
     await session.claim_recent(selected)
     session.selected = selected
     _introduce(session, selected, snapshot)
     if command.resync is not None and command.resync.uidvalidity == snapshot.uidvalidity:
         await _resync(session, selected, command.resync)
-    return b"OK [READ-ONLY] EXAMINE is done" if command.is_read_only else b"OK [READ-WRITE] SELECT is done"
+    verb = b"EXAMINE" if command.is_read_only else b"SELECT"
+    return b"OK [%b] %b is done" % (b"READ-ONLY" if is_read_only else b"READ-WRITE", verb)
 
 
 def _introduce(session: Session, selected: Selected, snapshot: Snapshot) -> None:
     """What a client is told of a mailbox when it opens it."""
     write = session.connection.write
     write(flags_line(selected))
-    permanent = b"" if selected.is_read_only else SYSTEM_FLAGS + rb" \*"
-    write(b"* OK [PERMANENTFLAGS (%b)] These are kept\r\n" % permanent)
+    write(permanent_flags(selected))
     write(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(selected.uids), selected.recent))
     if snapshot.unseen_uid:
         write(b"* OK [UNSEEN %d] The first unseen\r\n" % selected.number(snapshot.unseen_uid))
@@ -92,43 +107,59 @@ def tell_vanished(session: Session, selected: Selected, changes: Changes, wanted
 
 async def create(session: Session, command: commands.Create) -> bytes:
     """CREATE (RFC 9051 §6.3.4)."""
-    box = await session.server.mailboxes.create(session.account_id, command.name)
+    realm = session.realm(command.name)
+    realm.must(Deed.CREATE)
+    name = realm.inward(command.name)
+    box = await session.server.mailboxes.create(realm.access.account.account_id, name)
     return b"OK [MAILBOXID (%d)] CREATE is done" % box.id
 
 
 async def delete(session: Session, command: commands.Delete) -> bytes:
     """DELETE (RFC 9051 §6.3.5)."""
-    box = await find_box(session, command.name)
+    box = await find_box(session, command.name, Deed.DELETE)
     await session.server.mailboxes.delete(box.id)
     return b"OK DELETE is done"
 
 
 async def rename(session: Session, command: commands.Rename) -> bytes:
     """RENAME (RFC 9051 §6.3.6)."""
-    box = await find_box(session, command.name)
-    await session.server.mailboxes.rename(box.id, command.new_name)
+    box = await find_box(session, command.name, Deed.RENAME)
+    realm = session.realm_of(box)
+    if not realm.holds(command.new_name):
+        raise NotDone("A mailbox stays with its account; move its messages instead", code="CANNOT")
+    await session.server.mailboxes.rename(box.id, realm.inward(command.new_name))
     return b"OK RENAME is done"
 
 
 async def subscribe(session: Session, command: commands.Subscribe) -> bytes:
     """SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8)."""
-    box = await find_box(session, command.name)
-    await session.server.mailboxes.subscribe(box.id, subscribed=command.subscribed)
+    box = await find_box(session, command.name, Deed.SUBSCRIBE)
+    await session.server.mailboxes.subscribe(session.account_id, box.id, subscribed=command.subscribed)
     return b"OK SUBSCRIBE is done" if command.subscribed else b"OK UNSUBSCRIBE is done"
 
 
 async def list_boxes(session: Session, command: commands.List) -> bytes:
     """LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9)."""
-    boxes = await session.server.mailboxes.mailboxes(session.account_id)
+    boxes = await _reached(session)
     session.connection.write(*folders.listing(command, boxes, utf8=session.is_utf8))
+    chosen = folders.chosen(command, boxes) if command.status or "MYRIGHTS" in command.returns else ()
+    if "MYRIGHTS" in command.returns:  # RFC 8440
+        session.connection.write(*(sharing.my_rights(session, box) for box in chosen))
     if command.status:
-        await _tell_status(session, folders.chosen(command, boxes), command.status)
+        await _tell_status(session, chosen, command.status)
     return b"OK LSUB is done" if command.is_lsub else b"OK LIST is done"
+
+
+async def _reached(session: Session) -> list[Mailbox]:
+    """Every mailbox that the person reaches, as they call it."""
+    accounts = [realm.access.account.account_id for realm in session.realms]
+    boxes = await session.server.mailboxes.mailboxes_for(session.account_id, accounts)
+    return [session.realm_of(box).shown(box) for box in boxes]
 
 
 async def status(session: Session, command: commands.Status) -> bytes:
     """STATUS (RFC 9051 §6.3.11)."""
-    await _tell_status(session, [await find_box(session, command.name)], command.items)
+    await _tell_status(session, [await find_box(session, command.name, Deed.READ)], command.items)
     return b"OK STATUS is done"
 
 
@@ -143,11 +174,8 @@ async def _tell_status(session: Session, boxes: Sequence[Mailbox], items: Sequen
 
 async def append(session: Session, command: commands.Append) -> bytes:
     """APPEND (RFC 9051 §6.3.12, RFC 3502)."""
-    try:
-        box = await find_box(session, command.name)
-    except MailError as error:
-        raise NotDone(error.public, code="TRYCREATE") from error
-    await session.check_room()
+    box = await find_target(session, command.name)
+    await session.check_room(box)
     uids = await session.server.mailboxes.append_all(box.id, [_draft(message) for message in command.messages])
     session.note_change(box)
     return b"OK [APPENDUID %d %b] APPEND is done" % (box.uidvalidity, compress(uids))

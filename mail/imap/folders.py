@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mail.mailbox.model import Mailbox
     from mail.mailbox.sync import DeepCounts
 
-_NO_COUNTER = {StatusItem.DELETED, StatusItem.RECENT}
+_NO_COUNTER = {StatusItem.DELETED, StatusItem.DELETED_STORAGE, StatusItem.RECENT}
 
 
 async def find(mailboxes: Mailboxes, account_id: int, name: str) -> Mailbox:
@@ -63,6 +63,7 @@ def status(
     }
     if box.id in deep:
         values[StatusItem.DELETED] = deep[box.id].deleted
+        values[StatusItem.DELETED_STORAGE] = deep[box.id].deleted_bytes
         values[StatusItem.RECENT] = deep[box.id].recent
     shown = [f"{item} ({box.id})" if item is StatusItem.MAILBOXID else f"{item} {values[item]}" for item in items]
     return b"* STATUS %b (%b)\r\n" % (quoted(box.name, utf8=utf8), " ".join(shown).encode("ascii"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mail.imap import commands, entering, filing, reading
+from mail.imap import commands, entering, filing, reading, sharing
 from mail.imap.replies import Bad, NotDone
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ _HANDLERS: dict[type[Command], Callable[[Session, Any], Awaitable[bytes]]] = {
     commands.Copy: reading.copy,
     commands.Expunge: reading.expunge,
     commands.Search: reading.search,
+    commands.Acl: sharing.rights,
+    commands.Quota: sharing.quota,
+    commands.SetQuota: sharing.set_quota,
 }
 _ANYWHERE = {"CAPABILITY", "NOOP", "LOGOUT", "STARTTLS"}
 _IN_A_MAILBOX = {"CHECK", "CLOSE", "UNSELECT"}
@@ -56,6 +59,8 @@ async def obey(session: Session, command: Command) -> bytes:
     Raises NotDone, MailError, Disconnected.
     """
     _check_state(session, command)
+    if session.identity is not None and not _is_of_no_mailbox(command):
+        await session.look_round()
     if isinstance(command, commands.Simple):
         return await _SIMPLE[command.name](session) or b"OK %b is done" % command.name.encode("ascii")
     handler = _HANDLERS.get(type(command))
@@ -76,6 +81,12 @@ def _check_state(session: Session, command: Command) -> None:
         raise Bad("Sign in first")
     elif session.selected is None and _is_on_messages(command):
         raise Bad("Select a mailbox first")
+
+
+def _is_of_no_mailbox(command: Command) -> bool:
+    return isinstance(command, commands.Id) or (
+        isinstance(command, commands.Simple) and command.name in ("CAPABILITY", "LOGOUT")
+    )
 
 
 def _is_on_messages(command: Command) -> bool:

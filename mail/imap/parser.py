@@ -29,6 +29,7 @@ from mail.imap.commands import (
     Resync,
     Section,
     Select,
+    SetQuota,
     Simple,
     Status,
     StatusItem,
@@ -548,6 +549,21 @@ def _quota_root(cursor: Cursor) -> Quota:
     return Quota(cursor.mailbox(), is_root=True)
 
 
+def _set_quota(cursor: Cursor) -> SetQuota:
+    cursor.space()
+    root = cursor.text()
+    limits: dict[str, int] = {}
+
+    def limit() -> None:
+        resource = cursor.word()
+        cursor.space()
+        limits[resource] = cursor.number()
+
+    cursor.space()
+    cursor.listed(limit, limit=10, may_be_empty=True)
+    return SetQuota(root, limits)
+
+
 def _acl(name: str, arguments: int) -> Callable[[Cursor], Acl]:
     def parser(cursor: Cursor) -> Acl:
         cursor.space()
@@ -605,6 +621,7 @@ _PARSERS: dict[str, Callable[[Cursor], Command]] = {
     "UID THREAD": partial(search.thread, by_uid=True),
     "GETQUOTA": _quota,
     "GETQUOTAROOT": _quota_root,
+    "SETQUOTA": _set_quota,
     "GETACL": _acl("GETACL", 0),
     "MYRIGHTS": _acl("MYRIGHTS", 0),
     "LISTRIGHTS": _acl("LISTRIGHTS", 1),

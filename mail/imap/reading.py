@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mail.errors import MailError
 from mail.imap import commands, fetch, filing
+from mail.imap.access import Deed
 from mail.imap.connection import Disconnected, LineTooLong
-from mail.imap.replies import Bad, NotDone
+from mail.imap.replies import Bad
 from mail.imap.selected import esearch
 from mail.mailbox.model import Flag
 from mail.mailbox.sequence import compress
@@ -22,7 +22,7 @@ _DONE_BYTES = 64
 
 async def close(session: Session) -> None:
     """CLOSE (RFC 9051 §6.4.1)."""
-    if not session.open_mailbox.is_read_only:
+    if session.may(Deed.EXPUNGE):
         await session.server.mailboxes.expunge_deleted(session.open_mailbox.box.id)
     session.unselect()
 
@@ -47,7 +47,7 @@ async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
             raise Bad("ENABLE QRESYNC comes first")
         changes = await session.server.mailboxes.changes(selected.box.id, command.changed_since)
         filing.tell_vanished(session, selected, changes, command.messages)
-    if fetch.marks_seen(items) and not selected.is_read_only:
+    if fetch.marks_seen(items) and session.may(Deed.MARK):
         await session.server.mailboxes.store(selected.box.id, uids, action="+", flags=Flag.SEEN, keywords=())
         selected.changed.set()
     fetcher = fetch.Fetcher(session.connection, session.server.mailboxes, session.server.renderings, selected)
@@ -57,7 +57,7 @@ async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
 
 async def store(session: Session, command: commands.Store) -> bytes:
     """STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
-    selected = session.writable_mailbox
+    selected = session.mailbox_to(Deed.MARK)
     if command.unchanged_since is not None:
         session.enabled.add("CONDSTORE")
     uids = selected.chosen(command.messages, by_uid=command.by_uid)
@@ -78,15 +78,12 @@ async def store(session: Session, command: commands.Store) -> bytes:
 
 async def copy(session: Session, command: commands.Copy) -> bytes:
     """COPY and MOVE (RFC 9051 §6.4.7, §6.4.8)."""
-    selected = session.writable_mailbox if command.is_move else session.open_mailbox
+    selected = session.mailbox_to(Deed.TAKE_AWAY) if command.is_move else session.open_mailbox
     uids = selected.chosen(command.messages, by_uid=command.by_uid)
-    try:
-        target = await filing.find_box(session, command.name)
-    except MailError as error:
-        raise NotDone(error.public, code="TRYCREATE") from error
+    target = await filing.find_target(session, command.name)
     mailboxes = session.server.mailboxes
-    if not command.is_move:
-        await session.check_room()
+    if not command.is_move or target.account_id != selected.box.account_id:
+        await session.check_room(target)
     copied = await (mailboxes.move if command.is_move else mailboxes.copy)(selected.box.id, uids, target.id)
     if not copied:
         return b"OK Nothing was there"
@@ -101,7 +98,7 @@ async def copy(session: Session, command: commands.Copy) -> bytes:
 
 async def expunge(session: Session, command: commands.Expunge) -> bytes:
     """EXPUNGE, also of some by UID (RFC 9051 §6.4.3, §6.4.9)."""
-    selected = session.writable_mailbox
+    selected = session.mailbox_to(Deed.EXPUNGE)
     uids = None if command.uids is None else selected.chosen(command.uids, by_uid=True)
     gone = await session.server.mailboxes.expunge_deleted(selected.box.id, uids)
     await session.learn(selected, tells_modseq=not gone)
@@ -140,6 +137,7 @@ async def idle(session: Session) -> None:
     try:
         while not done.done():
             if session.selected and changed.is_set():
+                await session.look_round()
                 await session.learn(session.selected)
             await session.connection.flush()
             await _wait_for_news(session, changed, done, deadline)

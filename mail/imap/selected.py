@@ -146,6 +146,12 @@ class Selected:
         return place if place < len(self.uids) and self.uids[place] == uid else None
 
 
+def permanent_flags(selected: Selected) -> bytes:
+    """The reply that tells which flags this client may change for good."""
+    changeable = b"" if selected.is_read_only else SYSTEM_FLAGS + rb" \*"
+    return b"* OK [PERMANENTFLAGS (%b)] These are kept\r\n" % changeable
+
+
 def flags_line(selected: Selected) -> bytes:
     """The reply that tells which flags there are."""
     keywords = b"".join(b" " + keyword.encode("ascii") for keyword in sorted(selected.keywords))

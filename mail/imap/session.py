@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
-from mail.directory import Account
 from mail.errors import MailboxFull, MailError, NoSuchMailbox, SystemDown
-from mail.imap import commands
+from mail.imap import access, commands
 from mail.imap.connection import Connection, Disconnected
 from mail.imap.obey import obey
 from mail.imap.parser import parse
 from mail.imap.replies import Bad, NotDone, refusal
-from mail.imap.selected import Selected, flags_line, flags_text
+from mail.imap.selected import Selected, flags_line, flags_text, permanent_flags
 from mail.imap.wire import BEFORE_SIGN_IN, Hopeless, Limits, Unwanted, read_command
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from mail.directory import Identity
+    from mail.directory import Access, Identity
+    from mail.imap.access import Deed, Realm
     from mail.imap.commands import Command
     from mail.imap.server import Server
     from mail.mailbox.model import Mailbox
@@ -33,6 +33,7 @@ _LINE_BYTES = 64 * 1024
 _LITERAL_BYTES = 64 * 1024
 _EXTENSIONS = (
     "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
+    "ACL RIGHTS=tekx LIST-MYRIGHTS QUOTA QUOTA=RES-STORAGE "
     "LIST-STATUS STATUS=SIZE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND OBJECTID PREVIEW UTF8=ACCEPT"
 )
 _BEFORE = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE"
@@ -41,7 +42,8 @@ _BEFORE = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE"
 class Session:
     """A connection, and what is known of its client. `obey` carries commands out, on what is public here.
 
-    identity: None until somebody signed in. selected: the mailbox that is open. enabled: extensions that the client
+    identity: None until somebody signed in. realms: whose mailboxes that person reaches, as of the command under way.
+    selected: the mailbox that is open. enabled: extensions that the client
     wants, CONDSTORE among them once it used it. tag: of the command under way. afterwards: what follows its reply.
     """
 
@@ -52,6 +54,8 @@ class Session:
         self.connection = Connection(begin=self._begin, end=self._end, patience_seconds=patience_seconds)
         self.ip = ""
         self.identity: Identity | None = None
+        self.realms: tuple[Realm, ...] = ()
+        self._accesses: tuple[Access, ...] = ()
         self.selected: Selected | None = None
         self.watching = ExitStack()
         self.enabled: set[str] = set()
@@ -211,6 +215,46 @@ class Session:
         self.watching.close()
         self.selected = None
 
+    # Whose mailboxes
+
+    async def look_round(self) -> None:
+        """Ask whose mailboxes the person may open now. Raises Disconnected, after BYE, when the open one is not."""
+        assert self.identity is not None
+        accesses = await self.server.directory.accesses(self.identity)
+        if not accesses:
+            self._dismiss("Sign in again: your password was changed or revoked, or your account closed")
+        if accesses == self._accesses:
+            return
+        self._accesses = accesses
+        self.realms = tuple(access.Realm.of(one, accesses[0].account) for one in accesses)
+        if (selected := self.selected) is None:
+            return
+        if selected.box.account_id not in {one.account.account_id for one in accesses}:
+            self._dismiss("The mailbox is no longer yours to open")
+        if not selected.is_read_only and access.changes_nothing(self.realm_of(selected.box).access.rights):
+            selected.is_read_only = True
+            self.connection.write(permanent_flags(selected))
+
+    def _dismiss(self, sentence: str) -> NoReturn:
+        self.say_bye("", sentence)
+        raise Disconnected
+
+    def realm(self, name: str) -> Realm:
+        """The account whose mailbox that is by its name. Raises NotDone when there is none."""
+        for realm in self.realms:
+            if realm.holds(name):
+                return realm
+        raise access.no_such_mailbox()
+
+    def realm_of(self, box: Mailbox) -> Realm:
+        """The account of a mailbox that the person was given."""
+        return next(realm for realm in self.realms if realm.access.account.account_id == box.account_id)
+
+    def may(self, deed: Deed) -> bool:
+        """Whether the person may do that in the selected mailbox, which was not opened by EXAMINE."""
+        selected = self.open_mailbox
+        return not selected.is_read_only and access.may(self.realm_of(selected.box).access.rights, deed)
+
     # News of the selected mailbox
 
     async def _tell_news(self, command: Command) -> None:
@@ -234,8 +278,7 @@ class Session:
         try:
             changes = await self.server.mailboxes.changes(selected.box.id, selected.modseq)
         except NoSuchMailbox:
-            self.say_bye("", "The mailbox was deleted")
-            raise Disconnected from None
+            self._dismiss("The mailbox was deleted")
         known, has_new = selected.learn(changes)
         write = self.connection.write
         if selected.new_keywords(changes.changed):
@@ -267,11 +310,9 @@ class Session:
                 items.append(b"MODSEQ (%d)" % one.modseq)
             self.connection.write(b"* %d FETCH (%b)\r\n" % (selected.number(one.uid), b" ".join(items)))
 
-    async def check_room(self) -> None:
-        """Raises MailboxFull when the account holds its quota."""
-        assert self.identity is not None
-        account = await self.server.directory.lookup(self.identity.address)
-        if isinstance(account, Account) and await self.server.quotas.is_full(account):
+    async def check_room(self, box: Mailbox) -> None:
+        """Raises MailboxFull when the mailbox's account holds its quota."""
+        if await self.server.quotas.is_full(self.realm_of(box).access.account):
             raise MailboxFull
 
     def note_change(self, box: Mailbox) -> None:
@@ -292,9 +333,10 @@ class Session:
         assert self.selected is not None
         return self.selected
 
-    @property
-    def writable_mailbox(self) -> Selected:
-        """The same, to be changed. Raises NotDone when it was opened by EXAMINE."""
-        if self.open_mailbox.is_read_only:
+    def mailbox_to(self, deed: Deed) -> Selected:
+        """The same, for something that changes it. Raises NotDone when the person may not, or opened it by EXAMINE."""
+        selected = self.open_mailbox
+        self.realm_of(selected.box).must(deed)
+        if selected.is_read_only:
             raise NotDone("The mailbox was opened to be read only", code="NOPERM")
-        return self.open_mailbox
+        return selected

@@ -12,7 +12,7 @@ import structlog
 from mail.body import Body, examine, new_body_id
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
 from mail.mailbox import finding, index, rows, store, sync, upkeep
-from mail.mailbox.model import Draft, Flag, Page, SpecialUse
+from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse
 from mail.octets import Spool
 from mail.postgres import connected, transaction
 from mail.rest import keep, read, read_part
@@ -62,6 +62,15 @@ class Mailboxes:
             if not any(box.special_use for box in found):
                 await store.ensure_standard(connection, [account_id])
                 found = await store.mailboxes(connection, account_id)
+            return found
+
+    async def mailboxes_for(self, reader_id: int, account_ids: Sequence[int]) -> tuple[Mailbox, ...]:
+        """Those of several accounts by name, as that reader subscribed to them; standard ones are made on first use."""
+        async with connected(self._pool) as connection:
+            found = await store.mailboxes_for(connection, reader_id, account_ids)
+            if missing := set(account_ids) - {box.account_id for box in found if box.special_use}:
+                await store.ensure_standard(connection, sorted(missing))
+                found = await store.mailboxes_for(connection, reader_id, account_ids)
             return found
 
     async def mailbox(self, mailbox_id: int) -> Mailbox:
@@ -344,10 +353,10 @@ class Mailboxes:
         async with connected(self._pool) as connection:
             return await sync.claim_recent(connection, mailbox_id, uidnext)
 
-    async def subscribe(self, mailbox_id: int, *, subscribed: bool) -> None:
-        """Whether mail programs show it by default."""
+    async def subscribe(self, reader_id: int, mailbox_id: int, *, subscribed: bool) -> None:
+        """Whether mail programs show it to that reader by default: to the account's own person, or another."""
         async with connected(self._pool) as connection:
-            await store.subscribe(connection, mailbox_id, subscribed=subscribed)
+            await store.subscribe(connection, reader_id, mailbox_id, subscribed=subscribed)
 
     async def move(self, mailbox_id: int, uids: Sequence[int], to_mailbox_id: int) -> dict[int, int]:
         """Move messages; gives old UID → new UID."""
@@ -484,6 +493,8 @@ def _checked_name(name: str) -> str:
         raise Malformed("A mailbox name holds an invisible character")
     if levels[0].casefold() == "inbox" and len(levels) == 1:
         raise MailboxExists
+    if levels[0].casefold() == OTHER_USERS.casefold():
+        raise Malformed(f"A mailbox cannot be called {OTHER_USERS}: mailboxes of posts stand below that name")
     return name
 
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from mail.octets import Octets
 
 
+OTHER_USERS = "Other Users"
+"""What people call the mailboxes of accounts that are not their own by, in front of each name (RFC 2342). None of an
+account's own is called so."""
+
+
 class SpecialUse(StrEnum):
     """What a mailbox is for (RFC 6154); each account has one of each."""
 
@@ -41,6 +46,7 @@ class Mailbox:
     """One mailbox and its exact counters.
 
     name: as IMAP shows it, `/` between levels. modseq: of its latest change (RFC 7162).
+    subscribed: whether mail programs show it by default, to the reader it was asked for.
     messages, unseen: counts. size_bytes: of all its messages.
     """
 

@@ -70,6 +70,25 @@ async def mailboxes(connection: Connection, account_id: int) -> tuple[Mailbox, .
     return tuple(_to_mailbox(row) for row in await connection.fetch(_MAILBOXES, account_id))
 
 
+_MAILBOXES_FOR = f"""
+SELECT {
+    _MAILBOX_COLUMNS.replace(
+        "subscribed",
+        '''
+    CASE WHEN account_id = $2 THEN subscribed
+    ELSE NOT EXISTS (SELECT FROM mail.unsubscribed AS u WHERE u.account_id = $2 AND u.mailbox_id = mailbox.id)
+    END AS subscribed''',
+    )
+}
+FROM mail.mailbox WHERE account_id = ANY($1::bigint[]) ORDER BY name, id
+"""
+
+
+async def mailboxes_for(connection: Connection, reader_id: int, account_ids: Sequence[int]) -> tuple[Mailbox, ...]:
+    """Those of several accounts, `subscribed` being the reader's choice."""
+    return tuple(_to_mailbox(row) for row in await connection.fetch(_MAILBOXES_FOR, account_ids, reader_id))
+
+
 _MAILBOX = f"SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE id = $1"
 
 
@@ -288,12 +307,20 @@ async def deleted(connection: Connection, mailbox_id: int, uids: Sequence[int] |
     return [row["uid"] for row in await connection.fetch(_DELETED, mailbox_id, uids)]
 
 
-_SUBSCRIBE = "UPDATE mail.mailbox SET subscribed = $2 WHERE id = $1"
+_SUBSCRIBE = """
+WITH own AS (
+    UPDATE mail.mailbox SET subscribed = $3 WHERE id = $2 AND account_id = $1
+), again AS (
+    DELETE FROM mail.unsubscribed WHERE account_id = $1 AND mailbox_id = $2 AND $3
+)
+INSERT INTO mail.unsubscribed (account_id, mailbox_id)
+SELECT $1, id FROM mail.mailbox WHERE id = $2 AND account_id <> $1 AND NOT $3 ON CONFLICT DO NOTHING
+"""
 
 
-async def subscribe(connection: Connection, mailbox_id: int, *, subscribed: bool) -> None:
-    """Whether mail programs show it by default."""
-    await connection.execute(_SUBSCRIBE, mailbox_id, subscribed)
+async def subscribe(connection: Connection, reader_id: int, mailbox_id: int, *, subscribed: bool) -> None:
+    """Whether mail programs show it to that reader by default, whose own it is or not."""
+    await connection.execute(_SUBSCRIBE, reader_id, mailbox_id, subscribed)
 
 
 _COPY = """

@@ -59,9 +59,10 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class DeepCounts:
-    r"""How many messages have \Deleted, and how many no session was told of as recent."""
+    r"""How many messages have \Deleted, and their bytes; how many no session was told of as recent."""
 
     deleted: int
+    deleted_bytes: int
     recent: int
 
 
@@ -136,6 +137,7 @@ async def claim_recent(connection: Connection, mailbox_id: int, uidnext: int) ->
 
 _DEEP_COUNTS = """
 SELECT b.id, count(*) FILTER (WHERE m.flags & 8 <> 0) AS deleted,
+       coalesce(sum(m.size_bytes) FILTER (WHERE m.flags & 8 <> 0), 0)::bigint AS deleted_bytes,
        count(*) FILTER (WHERE m.uid >= b.recent_uid) AS recent
 FROM mail.mailbox AS b LEFT JOIN mail.message AS m ON m.mailbox_id = b.id
 WHERE b.id = ANY($1::bigint[]) GROUP BY b.id
@@ -145,7 +147,7 @@ WHERE b.id = ANY($1::bigint[]) GROUP BY b.id
 async def deep_counts(connection: Connection, mailbox_ids: Sequence[int]) -> dict[int, DeepCounts]:
     """By mailbox. Every message of them is looked at."""
     rows = await connection.fetch(_DEEP_COUNTS, mailbox_ids)
-    return {row["id"]: DeepCounts(row["deleted"], row["recent"]) for row in rows}
+    return {row["id"]: DeepCounts(row["deleted"], row["deleted_bytes"], row["recent"]) for row in rows}
 
 
 def to_changed(row: asyncpg.Record) -> Changed:
