@@ -92,6 +92,7 @@ class Fetcher:
         async for page in pages:
             for row in page:
                 await self._write_whole(row, items)
+                self._selected.note_modseq(row.modseq)
 
     # What lies in rows
 
@@ -115,6 +116,8 @@ class Fetcher:
                 told.append(texts[uid])
             lines.append(b"* %d FETCH (%b)\r\n" % (selected.number(uid), b" ".join(told)))
         self._connection.write(*lines)
+        if with_modseq:
+            selected.note_modseq(max((modseq for *_, modseq in states), default=0))
         if self._connection.is_full:
             await self._connection.flush()
 

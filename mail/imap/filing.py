@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mail.imap.session import Session
     from mail.mailbox.model import Mailbox
     from mail.mailbox.sequence import SequenceSet
-    from mail.mailbox.sync import Changes, Snapshot
+    from mail.mailbox.sync import Changed, Changes, Snapshot
 
 
 async def namespace(session: Session) -> None:
@@ -56,13 +56,17 @@ async def select(session: Session, command: commands.Select) -> bytes:
     box = await find_box(session, command.name, Deed.READ)
     is_read_only = command.is_read_only or changes_nothing(session.realm_of(box).access.rights)
     changed = session.watching.enter_context(session.server.notices.watching(box.id))
-    snapshot = await session.server.mailboxes.snapshot(box.id)
+    changes = None
+    if command.resync is None:
+        snapshot = await session.server.mailboxes.snapshot(box.id)
+    else:
+        snapshot, changes = await session.server.mailboxes.resync(box.id, command.resync.modseq)
     selected = Selected(box, snapshot, changed, is_read_only=is_read_only)
     await session.claim_recent(selected)
     session.selected = selected
     _introduce(session, selected, snapshot)
-    if command.resync is not None and command.resync.uidvalidity == snapshot.uidvalidity:
-        await _resync(session, selected, command.resync)
+    if command.resync is not None and changes is not None and command.resync.uidvalidity == snapshot.uidvalidity:
+        _resync(session, selected, changes, command.resync.known_uids)
     verb = b"EXAMINE" if command.is_read_only else b"SELECT"
     return b"OK [%b] %b is done" % (b"READ-ONLY" if is_read_only else b"READ-WRITE", verb)
 
@@ -81,15 +85,14 @@ def _introduce(session: Session, selected: Selected, snapshot: Snapshot) -> None
     write(b"* OK [MAILBOXID (%d)] The mailbox's own name\r\n" % selected.box.id)
 
 
-async def _resync(session: Session, selected: Selected, resync: commands.Resync) -> None:
-    """What happened since the client was here, up to what it was just told; the rest is news (RFC 7162 §3.2.5)."""
-    changes = await session.server.mailboxes.changes(selected.box.id, resync.modseq)
-    tell_vanished(session, selected, changes, resync.known_uids)
-    known = [one for one in changes.changed if one.uid < selected.uidnext and one.modseq <= selected.modseq]
-    if resync.known_uids is not None:
-        wanted = set(resync.known_uids.uids([one.uid for one in known], star=selected.uidnext - 1))
-        known = [one for one in known if one.uid in wanted]
-    session.tell_changed(selected, known)
+def _resync(session: Session, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:
+    """What happened since the client was here, among these messages (None: all) (RFC 7162 §3.2.5)."""
+    tell_vanished(session, selected, changes, wanted)
+    changed: Sequence[Changed] = changes.changed
+    if wanted is not None:
+        uids = set(wanted.uids([one.uid for one in changed], star=selected.uidnext - 1))
+        changed = [one for one in changed if one.uid in uids]
+    session.tell_changed(selected, changed)
 
 
 def tell_vanished(session: Session, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:

@@ -61,7 +61,7 @@ async def store(session: Session, command: commands.Store) -> bytes:
     if command.unchanged_since is not None:
         session.enabled.add("CONDSTORE")
     uids = selected.chosen(command.messages, by_uid=command.by_uid)
-    refused = await session.server.mailboxes.store(
+    stored = await session.server.mailboxes.store(
         selected.box.id,
         uids,
         action=command.action.value,
@@ -69,9 +69,11 @@ async def store(session: Session, command: commands.Store) -> bytes:
         keywords=command.keywords,
         unchanged_since=command.unchanged_since,
     )
-    await session.learn(selected, keeps_numbers=not command.by_uid, silent=command.is_silent)
-    if refused:
-        named = refused if command.by_uid else selected.numbers(refused)
+    knew_all = stored.modseq == selected.modseq + 1  # else flags may be of others too, and are told (RFC 9051 §6.4.6)
+    quiet = stored.modseq if command.is_silent and knew_all else None
+    await session.learn(selected, keeps_numbers=not command.by_uid, quiet=quiet)
+    if stored.refused:
+        named = stored.refused if command.by_uid else selected.numbers(stored.refused)
         return b"OK [MODIFIED %b] STORE is done for the others" % compress(named)
     return b"OK STORE is done"
 

@@ -83,6 +83,11 @@ class Selected:
         """How many are recent."""
         return len(self.uids) - bisect_left(self.uids, self.recent_from)
 
+    def note_modseq(self, modseq: int) -> None:
+        """The client is told this MODSEQ: with it go all earlier changes, which it may take for known from then on."""
+        if modseq > self.modseq:
+            self.changed.set()
+
     def chosen(self, messages: SequenceSet, *, by_uid: bool) -> list[int]:
         """The UIDs of a set. Raises Bad for a sequence number that is not there."""
         if not messages.ranges:
@@ -128,6 +133,11 @@ class Selected:
         found = {keyword for one in changed for keyword in one.keywords} - self.keywords
         self.keywords |= found
         return bool(found)
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether something is gone that the client was not told of."""
+        return bool(self._gone)
 
     def tell_gone(self, *, as_uids: bool) -> list[bytes]:
         """The replies that say what is gone (VANISHED, RFC 7162 §3.2.10, if `as_uids`); its numbers are free now."""

@@ -259,7 +259,9 @@ class Session:
 
     async def _tell_news(self, command: Command) -> None:
         """What others did meanwhile, and what this command did; no number changes while some commands refer to them."""
-        if (selected := self.selected) is None or isinstance(command, commands.Select):
+        if (selected := self.selected) is None or isinstance(command, commands.Select | commands.Expunge):
+            return  # EXPUNGE has told them: its own reply names the MODSEQ that they go up to
+        if isinstance(command, commands.Copy) and command.is_move:  # likewise
             return
         if not selected.changed.is_set() and not isinstance(command, commands.Simple):
             return
@@ -267,12 +269,12 @@ class Session:
         await self.learn(selected, keeps_numbers=keeps_numbers)
 
     async def learn(
-        self, selected: Selected, *, keeps_numbers: bool = False, silent: bool = False, tells_modseq: bool = True
+        self, selected: Selected, *, keeps_numbers: bool = False, quiet: int | None = None, tells_modseq: bool = True
     ) -> None:
         """Ask what happened and tell the client.
 
-        keeps_numbers: what is gone is told later. silent: of new flags only their MODSEQ is told (RFC 7162 §3.1.3).
-        tells_modseq: the command's own reply does not tell the latest MODSEQ.
+        keeps_numbers: what is gone is told later. quiet: of flags with that MODSEQ nothing else is told, as the client
+        set them itself (RFC 7162 §3.1.3). tells_modseq: the command's own reply does not tell the latest MODSEQ.
         """
         selected.changed.clear()
         try:
@@ -283,9 +285,11 @@ class Session:
         write = self.connection.write
         if selected.new_keywords(changes.changed):
             write(flags_line(selected))
-        self.tell_changed(selected, known, silent=silent)
+        self.tell_changed(selected, known, quiet=quiet)
         if not keeps_numbers:
             write(*selected.tell_gone(as_uids="QRESYNC" in self.enabled))
+        elif selected.has_untold:
+            selected.changed.set()  # with the next command that may
         if has_new:
             await self.claim_recent(selected)
             write(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(selected.uids), selected.recent))
@@ -297,14 +301,14 @@ class Session:
         if "CONDSTORE" in self.enabled:
             self.connection.write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % modseq)
 
-    def tell_changed(self, selected: Selected, changed: Sequence[Changed], *, silent: bool = False) -> None:
-        """Tell of new flags, or of their MODSEQ alone."""
+    def tell_changed(self, selected: Selected, changed: Sequence[Changed], *, quiet: int | None = None) -> None:
+        """Tell of new flags; of those with the MODSEQ `quiet` that alone, to who knows what it is."""
         with_modseq = "CONDSTORE" in self.enabled
-        if silent and not with_modseq:
-            return
         for one in changed:
+            if one.modseq == quiet and not with_modseq:
+                continue
             items = [b"UID %d" % one.uid]
-            if not silent:
+            if one.modseq != quiet:
                 items.append(b"FLAGS " + flags_text(one.flags, one.keywords, is_recent=selected.is_recent(one.uid)))
             if with_modseq:
                 items.append(b"MODSEQ (%d)" % one.modseq)

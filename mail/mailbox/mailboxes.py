@@ -12,7 +12,7 @@ import structlog
 from mail.body import Body, examine, new_body_id
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
 from mail.mailbox import finding, index, rows, store, sync, upkeep
-from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse
+from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse, Stored
 from mail.octets import Spool
 from mail.postgres import connected, transaction
 from mail.rest import keep, read, read_part
@@ -260,6 +260,14 @@ class Mailboxes:
         async with connected(self._pool) as connection:
             return await sync.snapshot(connection, mailbox_id)
 
+    async def resync(self, mailbox_id: int, since: int) -> tuple[Snapshot, Changes]:
+        """All that is in it and what happened after that MODSEQ, at one and the same moment."""
+        async with (
+            connected(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return await sync.snapshot(connection, mailbox_id), await sync.changes(connection, mailbox_id, since)
+
     async def changes(self, mailbox_id: int, since: int) -> Changes:
         """What happened after that MODSEQ."""
         async with connected(self._pool) as connection:
@@ -323,8 +331,8 @@ class Mailboxes:
         flags: Flag,
         keywords: Sequence[str] = (),
         unchanged_since: int | None = None,
-    ) -> tuple[int, ...]:
-        """Change flags and keywords, all at once; gives the UIDs left alone as they had changed after that MODSEQ.
+    ) -> Stored:
+        """Change flags and keywords, all at once, of those that did not change after that MODSEQ (None: of all).
 
         action: `+` adds, `-` removes, empty replaces. UIDs that are not there are passed over.
         """
@@ -337,7 +345,7 @@ class Mailboxes:
             if changed:
                 await store.grow(connection, mailbox_id, unseen=unseen)
                 await store.notify(connection, mailbox_id)
-            return tuple(refused)
+            return Stored(box.modseq + 1 if changed else None, tuple(refused))
 
     async def expunge_deleted(self, mailbox_id: int, uids: Sequence[int] | None = None) -> tuple[int, ...]:
         r"""Remove for good what is \Deleted, all of it (None) or among these; gives the UIDs."""

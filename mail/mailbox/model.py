@@ -108,6 +108,17 @@ class Draft:
     internal_date: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of changing flags. modseq: of what changed, one more than the mailbox had; None when nothing did.
+
+    refused: UIDs left alone, as they had changed since they were last looked at.
+    """
+
+    modseq: int | None
+    refused: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Content:
     """Where the bytes of a message lie, and its structure.

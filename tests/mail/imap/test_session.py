@@ -9,12 +9,12 @@ import zlib
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mail.directory import Account
-from mail.mailbox import SpecialUse
+from mail.mailbox import Flag, SpecialUse, sync
 from tests.mail.imap.client import connect
 
 if TYPE_CHECKING:
@@ -404,3 +404,57 @@ async def test_what_is_forgotten_is_told_by_what_is_there(house: House, claire: 
     assert (await house.mailboxes.sweep()).expunged == 2
     await claire.say("ENABLE QRESYNC")
     assert b"* VANISHED (EARLIER) 1,3" in await claire.say(f"SELECT INBOX (QRESYNC ({box.uidvalidity} 1))")
+
+
+# What several sessions are told of one mailbox
+
+
+async def test_a_silent_store_does_not_hide_what_others_did(house: House, open_session: Open) -> None:
+    await house.put(PLAIN, PLAIN)
+    one, other = await open_session(), await open_session()
+    await one.say("SELECT INBOX")
+    await other.say("SELECT INBOX")
+    await one.say("STORE 1:2 +FLAGS (\\Flagged)")
+    told = await other.say("STORE 1 +FLAGS.SILENT (\\Seen)")
+    assert told[:-1] == [b"* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen))", b"* 2 FETCH (UID 2 FLAGS (\\Flagged))"]
+    assert await other.say("STORE 1 +FLAGS.SILENT (\\Answered)") == [b"OK STORE is done"]
+
+
+async def test_a_modseq_that_is_told_leaves_no_earlier_change_untold(
+    house: House, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client may take all up to it for known (RFC 7162), although the notice is still on its way."""
+    await house.put(PLAIN, PLAIN)
+    one, other = await open_session(), await open_session()
+    await one.say("SELECT INBOX")
+    await other.say("SELECT INBOX (CONDSTORE)")
+    monkeypatch.setattr("mail.imap.notices.Notices._hear", lambda *_: None)
+    await one.say("STORE 1 +FLAGS (\\Flagged)")
+    await one.say("STORE 2 +FLAGS (\\Seen)")
+    told = await other.say("UID FETCH 2 (FLAGS MODSEQ)")
+    assert [line.partition(b" MODSEQ")[0] for line in told[:-1]] == [
+        b"* 2 FETCH (UID 2 FLAGS (\\Seen)",
+        b"* 1 FETCH (UID 1 FLAGS (\\Flagged)",
+        b"* 2 FETCH (UID 2 FLAGS (\\Seen)",
+    ]
+
+
+async def test_a_resynchronisation_is_of_one_moment(
+    house: House, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changes between the looks at what is there and at what happened is news, and no reason to keep silent."""
+    await house.put(PLAIN)
+    claire = await open_session()
+    await claire.say("ENABLE QRESYNC")
+    box = await house.mailboxes.standard(house.claire.account_id, SpecialUse.INBOX)
+    await house.put(PLAIN)
+    honest = sync.snapshot
+
+    async def snapshot(*arguments: Any) -> sync.Snapshot:
+        found = await honest(*arguments)
+        await house.mailboxes.store(box.id, [2], action="+", flags=Flag.SEEN)
+        return found
+
+    monkeypatch.setattr(sync, "snapshot", snapshot)
+    told = await claire.say(f"SELECT INBOX (QRESYNC ({box.uidvalidity} {box.modseq}))")
+    assert b"* 2 FETCH (UID 2 FLAGS (\\Recent) MODSEQ (%d))" % (box.modseq + 1) in told
