@@ -21,7 +21,7 @@ from comgov.errors import Invalid
 from comgov.institutions import actions as institutions
 from comgov.language import DEFAULT_LANGUAGE, Language
 from comgov.people import actions
-from comgov.people.model import MailingList, Person, Post, Posting, Rights
+from comgov.people.model import AppPassword, MailingList, Person, Post, Posting, Rights
 from comgov.people.passwords import generate_password
 from comgov.people.roster import LARGEST_BYTES, Row, read
 from comgov.table import Cell, Format, record, render
@@ -156,6 +156,33 @@ def enable(context: typer.Context, address: _Address, config: ConfigOption = DEF
     """Open a closed account again."""
     on_platform(context, config, lambda platform: actions.enable_person(platform, operator(), address))
     print(f"{address} is open.")
+
+
+@person.command("app-passwords", epilog="Example: comgov person app-passwords claire@sante.gov.test")
+def app_passwords(
+    context: typer.Context, address: _Address, style: _Style = Format.TABLE, config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """List the devices that read a person's mail with a password of their own."""
+    found = on_platform(context, config, lambda platform: actions.app_passwords_of(platform, operator(), address))
+    print(render([_app_password_row(one) for one in found], style, columns=_APP_PASSWORD_COLUMNS), end="")
+
+
+@person.command(epilog="Example: comgov person revoke claire@sante.gov.test --id 12")
+def revoke(
+    context: typer.Context,
+    address: _Address,
+    password_id: Annotated[
+        int | None, typer.Option("--id", help="Of one, as app-passwords lists it; else all.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Revoke a person's app passwords: what is signed in with them ends."""
+    revoked = on_platform(
+        context,
+        config,
+        lambda platform: actions.revoke_app_passwords_of(platform, operator(), address, password_id),
+    )
+    print(f"{len(revoked)} revoked{': ' if revoked else ''}{', '.join(revoked)}.")
 
 
 @person.command("import", epilog="Example: comgov person import people.csv --passwords first-passwords.csv")
@@ -446,6 +473,7 @@ def enable_list(context: typer.Context, address: _Address, config: ConfigOption 
     print(f"{address} is open.")
 
 
+_APP_PASSWORD_COLUMNS = ("id", "device", "made", "used", "used_for", "used_from")
 _PERSON_COLUMNS = ("address", "name", "roles", "language", "quota_bytes", "password", "closed")
 _POST_COLUMNS = ("address", "title", "held_by", "quota_bytes", "closed")
 _LIST_COLUMNS = ("address", "name", "posting", "members", "closed")
@@ -460,6 +488,17 @@ def _person_row(found: Person) -> dict[str, Cell]:
         "quota_bytes": found.quota_bytes,
         "password": found.has_password,
         "closed": found.disabled,
+    }
+
+
+def _app_password_row(found: AppPassword) -> dict[str, Cell]:
+    return {
+        "id": found.id,
+        "device": found.name,
+        "made": f"{found.created_at:%Y-%m-%d %H:%M}",
+        "used": f"{found.used_at:%Y-%m-%d %H:%M}" if found.used_at else "",
+        "used_for": found.used_for,
+        "used_from": found.used_ip,
     }
 
 

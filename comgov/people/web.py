@@ -10,7 +10,7 @@ from aiohttp import hdrs
 from aiohttp import web as http
 
 from comgov import web
-from comgov.errors import ComgovError, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
+from comgov.errors import ComgovError, Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 from comgov.feature import PLATFORM
 from comgov.institutions import actions as institutions
 from comgov.institutions.model import KIND_TITLES, line_of, named
@@ -143,7 +143,12 @@ async def change_password(request: http.Request) -> http.StreamResponse:
         return await _account(request, error=wrong)
     except (Invalid, TooMany, Forbidden) as error:
         return await _account(request, error=error)
-    web.flash(request, N_("Your password is changed. Your other sessions have ended."))
+    if await actions.app_passwords(request.app[PLATFORM], who):
+        web.flash(
+            request, N_("Your password is changed. Your other sessions have ended; your app passwords still work.")
+        )
+    else:
+        web.flash(request, N_("Your password is changed. Your other sessions have ended."))
     return web.redirect("/account")
 
 
@@ -153,6 +158,36 @@ async def end_session(request: http.Request) -> http.StreamResponse:
     await actions.end_session(request.app[PLATFORM], who, int(request.match_info["session_id"]))
     web.flash(request, N_("The session has ended."))
     return web.redirect("/account")
+
+
+async def show_app_passwords(request: http.Request) -> http.StreamResponse:
+    """`GET /account/app-passwords`: which devices read one's mail, since when, and when they last did."""
+    return await _app_passwords(request)
+
+
+async def make_app_password(request: http.Request) -> http.StreamResponse:
+    """`POST /account/app-passwords`: one for a device, shown in answer to this form alone."""
+    who = await _signed_in(request)
+    form = await web.form(request)
+    name, current = form.get("name"), form.get("password_current")
+    try:
+        made, password = await actions.make_app_password(
+            request.app[PLATFORM], who, name, current, seed=web.once(request)
+        )
+    except Unauthenticated:
+        wrong = Invalid(N_("The current password is not right. Nothing was changed."))
+        return await _app_passwords(request, name=name, error=wrong)
+    except (Invalid, TooMany, Forbidden, Conflict) as error:
+        return await _app_passwords(request, name=name, error=error)
+    return web.render(request, "people/app_password.html", who=who, made=made, password=password)
+
+
+async def revoke_app_password(request: http.Request) -> http.StreamResponse:
+    """`POST /account/app-passwords/{password_id}/revoke`: whoever is signed in with it is no longer."""
+    who = await actor(request)
+    name = await actions.revoke_app_password(request.app[PLATFORM], who, int(request.match_info["password_id"]))
+    web.flash(request, N_("The app password of “{name}” is revoked."), name=name)
+    return web.redirect("/account/app-passwords")
 
 
 async def show_directory(request: http.Request) -> http.StreamResponse:
@@ -225,15 +260,34 @@ def _number(text: str) -> int:
 
 
 async def _account(request: http.Request, *, error: ComgovError | None = None) -> http.StreamResponse:
+    who, platform = await _signed_in(request), request.app[PLATFORM]
+    values = {
+        "who": who,
+        "sessions": await actions.sessions(platform, who),
+        "app_passwords": len(await actions.app_passwords(platform, who)),
+        "browser_named": browser_named,
+    }
+    if error is not None:
+        return _refused(request, "people/account.html", error, **values)
+    return web.render(request, "people/account.html", error=None, **values)
+
+
+async def _app_passwords(
+    request: http.Request, *, name: str = "", error: ComgovError | None = None
+) -> http.StreamResponse:
+    who = await _signed_in(request)
+    passwords = await actions.app_passwords(request.app[PLATFORM], who)
+    values = {"who": who, "passwords": passwords, "most": actions.MOST_APP_PASSWORDS, "name": name}
+    if error is not None:
+        return _refused(request, "people/app_passwords.html", error, **values)
+    return web.render(request, "people/app_passwords.html", error=None, **values)
+
+
+async def _signed_in(request: http.Request) -> Actor:
+    """Who acts, in a browser: pages of one's own account are for nobody else."""
     if web.visitor(request) is None:
         raise Unauthenticated(N_("Please sign in. What you saved is kept."))
-    who = await actor(request)
-    sessions = await actions.sessions(request.app[PLATFORM], who)
-    if error is not None:
-        return _refused(request, "people/account.html", error, who=who, sessions=sessions, browser_named=browser_named)
-    return web.render(
-        request, "people/account.html", error=None, who=who, sessions=sessions, browser_named=browser_named
-    )
+    return await actor(request)
 
 
 def _refused(request: http.Request, template: str, error: ComgovError, **values: object) -> http.StreamResponse:
@@ -264,5 +318,8 @@ routes = [
     http.get("/account", show_account),
     http.post("/account/language", choose_language),
     http.post("/account/password", change_password),
+    http.get("/account/app-passwords", show_app_passwords),
+    http.post("/account/app-passwords", make_app_password),
+    http.post(r"/account/app-passwords/{password_id:\d{1,18}}/revoke", revoke_app_password),
     http.post(r"/account/sessions/{session_id:\d{1,18}}/end", end_session),
 ]

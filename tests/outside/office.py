@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import imaplib
 import json
 import re
 import smtplib
+import ssl
 import tempfile
 import time
 from contextlib import contextmanager
@@ -57,6 +59,7 @@ class Office:
     url: str
     browser: Browser
     relay_port: int
+    imaps_port: int
     known: dict[str, str] = field(default_factory=dict)
     _states: dict[str, Any] = field(default_factory=dict)
 
@@ -139,7 +142,9 @@ def office() -> Iterator[Office]:
         asyncio_run(process.start())
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            lived_in = Office(f"http://127.0.0.1:{process.ports.http}", browser, process.ports.relay)
+            lived_in = Office(
+                f"http://127.0.0.1:{process.ports.http}", browser, process.ports.relay, process.ports.imaps
+            )
             _live(lived_in)
             yield lived_in
         finally:
@@ -159,6 +164,7 @@ def _live(office: Office) -> None:
     _add_a_service(office)
     _receive_mail(office)
     _send_mail(office)
+    _make_app_passwords(office)
     _keep_files(office)
     _send_dossiers(office)
     _find_what_is_empty(office)
@@ -239,6 +245,22 @@ def _send_mail(office: Office) -> None:
         tab.set_input_files("#file", {"name": "note.txt", "mimeType": "text/plain", "buffer": b"note " * 3000})
         tab.wait_for_url("**/mail/drafts/*")
         office.known["draft"] = path_of(tab)
+
+
+def _make_app_passwords(office: Office) -> None:
+    """Two devices; one of them has read mail since."""
+    with office.tab(CLAIRE) as tab:
+        for device in ("Thunderbird au bureau", "Mon téléphone"):
+            tab.goto("/account/app-passwords")
+            tab.fill("#name", device)
+            tab.fill("#password_current", PASSWORD)
+            tab.click("#make button")
+            tab.wait_for_selector(".notice.done")
+            password = tab.locator("dd code").inner_text()
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    with imaplib.IMAP4_SSL("127.0.0.1", office.imaps_port, ssl_context=trusting) as session:
+        session.login(CLAIRE, password)
 
 
 def _keep_files(office: Office) -> None:

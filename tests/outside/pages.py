@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from comgov.demo.government import PASSWORD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,6 +80,23 @@ PAGES = (
             password_again=_ANOTHER,
         ),
         400,
+    ),
+    Page("app-passwords", CLAIRE, "/account/app-passwords", "/account/app-passwords"),
+    Page("app-passwords-empty", PAUL, "/account/app-passwords", "/account/app-passwords"),
+    Page(
+        "app-passwords-wrong",
+        PAUL,
+        "/account/app-passwords",
+        "/account/app-passwords",
+        _fill("#make button", name="Téléphone", password_current=_ONE_WORD),
+        400,
+    ),
+    Page(
+        "app-password",
+        ALINE,
+        "/account/app-passwords",
+        "/account/app-passwords",
+        _fill("#make button", name="Thunderbird au bureau", password_current=PASSWORD),
     ),
     Page("directory", CLAIRE, "/directory", "/directory"),
     Page("directory-found", CLAIRE, "/directory", "/directory?q=sante"),

@@ -68,6 +68,16 @@ def test_a_second_administrator_is_not_made_by_init(server_directory: Path) -> N
     assert done.stderr == "This platform has an administrator already.\n"
 
 
+def test_app_passwords_are_listed_and_revoked(server_directory: Path) -> None:
+    asked = ("admin@setic.gov.bi", "--config", str(server_directory / "comgov.toml"))
+    listed = comgov("person", "app-passwords", *asked, "--format", "csv")
+    assert (listed.returncode, listed.stdout) == (0, "id,device,made,used,used_for,used_from\n"), listed.stderr
+    revoked = comgov("person", "revoke", *asked)
+    assert (revoked.returncode, revoked.stdout) == (0, "0 revoked.\n"), revoked.stderr
+    unknown = comgov("person", "revoke", *asked, "--id", "7")
+    assert (unknown.returncode, unknown.stderr) == (1, "This app password is revoked already.\n")
+
+
 def test_init_makes_the_first_administrator_postmaster(server_directory: Path) -> None:
     assert load(server_directory / "comgov.toml").mail.postmaster == "admin@setic.gov.bi"
 

@@ -1,6 +1,7 @@
 """What one may want with people, a module for each intention; all of them are found here."""
 
 from comgov.people.actions.app_passwords import (
+    MOST_APP_PASSWORDS,
     app_passwords,
     app_passwords_of,
     authenticate_for_mail,
@@ -50,6 +51,7 @@ from comgov.people.actions.sign_in import (
 )
 
 __all__ = [
+    "MOST_APP_PASSWORDS",
     "Imported",
     "LookedUp",
     "People",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from comgov.people.model import Actor
     from comgov.people.store.sign_in import Credentials
 
-MOST = 20
+MOST_APP_PASSWORDS = 20
 """App passwords that a person may have at once."""
 
 _LONGEST_NAME = 60  # characters
@@ -56,8 +56,10 @@ async def make_app_password(
         known = await store.by_digest(connection, actor.person_id, digest)
         if known is not None:
             return known, text
-        if len(await store.of_person(connection, actor.person_id)) >= MOST:
-            raise Conflict(N_("You have {most} app passwords: revoke one that you no longer use first."), most=MOST)
+        if len(await store.of_person(connection, actor.person_id)) >= MOST_APP_PASSWORDS:
+            raise Conflict(
+                N_("You have {most} app passwords: revoke one that you no longer use first."), most=MOST_APP_PASSWORDS
+            )
         made = await store.insert(connection, actor.person_id, clean, digest, platform.clock())
         if made is None:
             raise Conflict(N_("This form is too old: its app password was revoked. Make another one."))

@@ -15,6 +15,7 @@ from comgov.actor import console
 from comgov.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 from comgov.institutions.actions import add, suspend
 from comgov.people.actions import (
+    MOST_APP_PASSWORDS,
     actor_of,
     add_person,
     app_passwords,
@@ -30,7 +31,6 @@ from comgov.people.actions import (
     sign_in,
     sweep,
 )
-from comgov.people.actions.app_passwords import MOST
 from comgov.people.directory import ACCESS_REMEMBERED_FOR, PeopleDirectory
 from comgov.people.passwords import app_password_digest, generate_app_password
 from mail.errors import SystemDown
@@ -139,11 +139,11 @@ async def test_a_revoked_one_is_not_made_again_by_the_form_that_made_it(office: 
 
 
 async def test_twenty_are_enough_even_when_asked_for_at_once(office: Office) -> None:
-    await asyncio.gather(*(office.make(f"Appareil {number}") for number in range(MOST - 1)))
+    await asyncio.gather(*(office.make(f"Appareil {number}") for number in range(MOST_APP_PASSWORDS - 1)))
     asked = await asyncio.gather(office.make("A"), office.make("B"), office.make("C"), return_exceptions=True)
     assert sum(isinstance(one, Conflict) for one in asked) == 2
     names = await office.names()
-    assert len(names) == MOST
+    assert len(names) == MOST_APP_PASSWORDS
     [newest, *_] = await app_passwords(office.platform, office.claire)
     assert await revoke_app_password(office.platform, office.claire, newest.id) == names[0]
     await office.make("Une autre")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,19 @@ from aiohttp import web as http
 
 from comgov import people
 from comgov.actor import console
+from comgov.errors import Unauthenticated
 from comgov.feature import Feature
 from comgov.institutions.actions import add
-from comgov.people.actions import actor_of, add_person, add_post, disable_person, hold_post, sessions
+from comgov.people.actions import (
+    actor_of,
+    add_person,
+    add_post,
+    app_passwords,
+    authenticate_for_mail,
+    disable_person,
+    hold_post,
+    sessions,
+)
 from comgov.people.model import browser_named
 from comgov.people.web import actor
 
@@ -166,6 +177,66 @@ async def test_a_password_that_cannot_be_changed_says_why_and_signs_nobody_out(
     assert answer.status == 400
     assert 'role="alert"' in answer.text
     assert (await browser.get("/account")).status == 200
+
+
+def shown_password(page: str) -> str:
+    found = re.search(r"<code>([a-z0-9-]{29})</code>", page)
+    assert found, page
+    return found[1]
+
+
+DEVICE = {"name": "Mon téléphone", "password_current": PASSWORD}
+
+
+async def test_an_app_password_is_shown_once_and_revoked(browser: Browser, platform: Platform) -> None:
+    await browser.sign_in(CLAIRE, PASSWORD)
+    answer = await browser.fill("/account/app-passwords", DEVICE)
+    password = shown_password(answer.text)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert await authenticate_for_mail(platform, CLAIRE, password, ip="192.0.2.1", service="IMAP")
+    page = (await browser.get("/account/app-passwords")).text
+    assert "Mon téléphone" in page and password not in page
+    assert "1 appareil lit votre courrier" in (await browser.get("/account")).text
+    (made,) = await app_passwords(platform, await actor_of(platform, CLAIRE))
+    revoke = f"/account/app-passwords/{made.id}/revoke"
+    answer = await browser.fill("/account/app-passwords", to=revoke)
+    assert answer.location == "/account/app-passwords"
+    assert "« Mon téléphone » est révoqué" in (await browser.get("/account/app-passwords")).text
+    assert (await browser.fill("/account/app-passwords", to=revoke)).status == 404
+    with pytest.raises(Unauthenticated):
+        await authenticate_for_mail(platform, CLAIRE, password, ip="192.0.2.1", service="IMAP")
+
+
+async def test_a_second_click_shows_the_same_app_password(browser: Browser, platform: Platform) -> None:
+    await browser.sign_in(CLAIRE, PASSWORD)
+    form = DEVICE | {"csrf": await browser.token("/account/app-passwords")}
+    answers = [await browser.send("/account/app-passwords", form) for _ in range(2)]
+    assert shown_password(answers[0].text) == shown_password(answers[1].text)
+    assert len(await app_passwords(platform, await actor_of(platform, CLAIRE))) == 1
+
+
+@pytest.mark.parametrize("changed", [{"password_current": "wrong"}, {"name": "  "}, {"name": "x" * 61}])
+async def test_an_app_password_that_cannot_be_made_says_why_and_keeps_the_name(
+    browser: Browser, changed: dict[str, str]
+) -> None:
+    await browser.sign_in(CLAIRE, PASSWORD)
+    answer = await browser.fill("/account/app-passwords", DEVICE | changed)
+    assert answer.status == 400
+    assert 'role="alert"' in answer.text
+    assert f'value="{changed.get("name", "Mon téléphone")}"' in answer.text
+
+
+async def test_app_passwords_are_for_who_is_signed_in(browser: Browser) -> None:
+    answer = await browser.get("/account/app-passwords")
+    assert answer.location == "/sign-in?next=/account/app-passwords"
+
+
+async def test_a_new_password_of_ones_own_says_what_still_works(browser: Browser) -> None:
+    await browser.sign_in(CLAIRE, PASSWORD)
+    await browser.fill("/account/app-passwords", DEVICE)
+    new = {"password_current": PASSWORD, "password": "cinq ânes gris", "password_again": "cinq ânes gris"}
+    await browser.fill("/account", new, to="/account/password")
+    assert "vos mots de passe d’application restent valables" in (await browser.get("/account")).text
 
 
 async def test_one_ends_a_session_of_ones_own_and_of_nobody_else(
