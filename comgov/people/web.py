@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs
 from aiohttp import web as http
@@ -261,7 +261,7 @@ def _number(text: str) -> int:
 
 async def _account(request: http.Request, *, error: ComgovError | None = None) -> http.StreamResponse:
     who, platform = await _signed_in(request), request.app[PLATFORM]
-    values = {
+    values: dict[str, Any] = {
         "who": who,
         "sessions": await actions.sessions(platform, who),
         "app_passwords": len(await actions.app_passwords(platform, who)),
@@ -277,7 +277,7 @@ async def _app_passwords(
 ) -> http.StreamResponse:
     who = await _signed_in(request)
     passwords = await actions.app_passwords(request.app[PLATFORM], who)
-    values = {"who": who, "passwords": passwords, "most": actions.MOST_APP_PASSWORDS, "name": name}
+    values: dict[str, Any] = {"who": who, "passwords": passwords, "most": actions.MOST_APP_PASSWORDS, "name": name}
     if error is not None:
         return _refused(request, "people/app_passwords.html", error, **values)
     return web.render(request, "people/app_passwords.html", error=None, **values)
