@@ -23,18 +23,18 @@ from mail.message.text import decoded
 from mail.octets import Spool, chunks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from mail.imap.connection import Connection
     from mail.imap.renderings import Items, Renderings
     from mail.imap.selected import Selected
     from mail.mailbox import Mailboxes
-    from mail.mailbox.rows import Row
+    from mail.mailbox.rows import Row, States
     from mail.octets import Octets
 
 log = structlog.get_logger()
 
-_PAGE = 500  # messages
+_PAGE = 2000  # messages
 _DEPTHS = {
     Item.ENVELOPE: Depth.STRUCTURE,
     Item.BODY: Depth.STRUCTURE,
@@ -99,25 +99,28 @@ class Fetcher:
     async def _write_page(
         self, uids: Sequence[int], items: Sequence[Item | Section | Binary], still: Items, changed_since: int
     ) -> None:
+        """A column for each kind of item; then the lines across."""
         box_id, selected = self._selected.box.id, self._selected
-        states = await self._mailboxes.states(box_id, uids, changed_since)
-        texts = await self._texts([state[0] for state in states], still) if still else {}
-        with_uid, with_flags, with_modseq = (item in items for item in (Item.UID, Item.FLAGS, Item.MODSEQ))
-        lines = []
-        for uid, flags, keywords, modseq in states:
-            if still and uid not in texts:  # gone since
-                continue
-            told = [b"UID %d" % uid] if with_uid else []
-            if with_flags:
-                told.append(b"FLAGS " + flags_text(flags, keywords, is_recent=selected.is_recent(uid)))
-            if with_modseq:
-                told.append(b"MODSEQ (%d)" % modseq)
-            if still:
-                told.append(texts[uid])
-            lines.append(b"* %d FETCH (%b)\r\n" % (selected.number(uid), b" ".join(told)))
-        self._connection.write(*lines)
-        if with_modseq:
-            selected.note_modseq(max((modseq for *_, modseq in states), default=0))
+        states = await self._mailboxes.states(box_id, uids, changed_since, is_run=selected.is_run(uids))
+        columns: list[Iterable[int | bytes | None]] = [selected.numbers(states.uids)]
+        told = []
+        if Item.UID in items:
+            told.append(b"UID %d")
+            columns.append(states.uids)
+        if Item.FLAGS in items:
+            told.append(b"FLAGS %b")
+            columns.append(_flags(states, selected.recent_from))
+        if Item.MODSEQ in items:
+            told.append(b"MODSEQ (%d)")
+            columns.append(states.modseqs)
+            selected.note_modseq(max(states.modseqs, default=0))
+        if still:
+            texts = await self._texts(states.uids, still)
+            told.append(b"%b")
+            columns.append(map(texts.get, states.uids))  # None: gone since
+        line = b"* %d FETCH (" + b" ".join(told) + b")\r\n"
+        found = zip(*columns, strict=True)
+        self._connection.write(*(line % values for values in found if values[-1] is not None))
         if self._connection.is_full:
             await self._connection.flush()
 
@@ -232,6 +235,19 @@ class Fetcher:
             return spool.finish()
         finally:
             spool.discard()
+
+
+def _flags(states: States, recent_from: int) -> Iterator[bytes]:
+    """The flags of each, written once for all that have the same and no keywords."""
+    texts: dict[tuple[int, bool], bytes] = {}
+    for uid, flags in zip(states.uids, states.flags, strict=True):
+        key = flags, uid >= recent_from
+        if uid in states.keywords:
+            yield flags_text(flags, states.keywords[uid], is_recent=key[1])
+            continue
+        if key not in texts:
+            texts[key] = flags_text(flags, (), is_recent=key[1])
+        yield texts[key]
 
 
 def _encoding(row: Row, number: str) -> str:

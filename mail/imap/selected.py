@@ -14,7 +14,7 @@ from mail.mailbox.sequence import SequenceSet, compress
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from mail.mailbox.criteria import Key
     from mail.mailbox.model import Mailbox
@@ -114,9 +114,16 @@ class Selected:
             return Uids(tuple(self.chosen(key.messages, by_uid=key.by_uid)))
         return key
 
-    def numbers(self, uids: Iterable[int]) -> Iterator[int]:
-        """The sequence numbers of UIDs that are there."""
-        return map(self.number, uids)
+    def numbers(self, uids: Sequence[int]) -> Iterable[int]:
+        """The sequence numbers of UIDs that are there, in ascending order."""
+        if not self.is_run(uids):
+            return map(self.number, uids)
+        first = self.number(uids[0])
+        return range(first, first + len(uids))
+
+    def is_run(self, uids: Sequence[int]) -> bool:
+        """Whether no message that is there stands between some of these."""
+        return bool(uids) and self.number(uids[-1]) - self.number(uids[0]) == len(uids) - 1
 
     def learn(self, changes: Changes) -> tuple[list[Changed], bool]:
         """Take in what happened; gives the known messages whose flags changed, and whether there are new ones."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mail.blobs import Blobs
     from mail.mailbox.criteria import Key
     from mail.mailbox.model import Content, Mailbox, Message
-    from mail.mailbox.rows import Depth, Row
+    from mail.mailbox.rows import Depth, Row, States
     from mail.mailbox.sync import Changes, DeepCounts, Snapshot
     from mail.mailbox.upkeep import Swept
     from mail.message import Part, Place
@@ -285,10 +285,10 @@ class Mailboxes:
                 )
             yield found
 
-    async def states(self, mailbox_id: int, uids: Sequence[int], changed_since: int) -> list[asyncpg.Record]:
-        """What may change of messages: see `rows.states`. uids: a page of them."""
+    async def states(self, mailbox_id: int, uids: Sequence[int], changed_since: int, *, is_run: bool = False) -> States:
+        """What may change of messages, a page of them at least one: see `rows.states`."""
         async with connected(self._pool) as connection:
-            return await rows.states(connection, mailbox_id, uids, changed_since)
+            return await rows.states(connection, mailbox_id, uids, changed_since, is_run=is_run)
 
     async def rest_of(self, row: Row, start: int, stop: int) -> AsyncIterator[bytes]:
         """As `rest`; of a message read to the depth of CONTENT without asking the database again."""

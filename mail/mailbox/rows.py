@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -114,18 +115,37 @@ async def rows(
     return [_to_row(record) for record in await connection.fetch(_BY_DEPTH[depth], mailbox_id, uids, changed_since)]
 
 
+@dataclass(frozen=True, slots=True)
+class States:
+    """What may change of messages, a column each, by UID. flags: their bits. keywords: of the UIDs that have some."""
+
+    uids: Sequence[int]
+    flags: Sequence[int]
+    modseqs: Sequence[int]
+    keywords: Mapping[int, Sequence[str]]
+
+
+_STATE = struct.Struct(">qhq")
+
+# Three numbers of each message in one value: they take a third of the time that as many rows take.
 _STATES = """
-SELECT uid, flags, keywords, modseq FROM mail.message
-WHERE mailbox_id = $1 AND uid = ANY($2::bigint[]) AND modseq > $3
-ORDER BY uid
+SELECT coalesce(string_agg(int8send(uid) || int2send(flags) || int8send(modseq), NULL ORDER BY uid), '') AS packed,
+       jsonb_object_agg(uid, keywords) FILTER (WHERE keywords <> '{}') AS keywords
+FROM mail.message
+WHERE mailbox_id = $1 AND uid BETWEEN $2 AND $3 AND modseq > $4 AND ($5::bigint[] IS NULL OR uid = ANY($5::bigint[]))
 """
 
 
 async def states(
-    connection: Connection, mailbox_id: int, uids: Sequence[int], changed_since: int
-) -> list[asyncpg.Record]:
-    """What may change of those that are there and changed after that MODSEQ: uid, bits of flags, keywords, modseq."""
-    return await connection.fetch(_STATES, mailbox_id, uids, changed_since)
+    connection: Connection, mailbox_id: int, uids: Sequence[int], changed_since: int, *, is_run: bool
+) -> States:
+    """Of those that are there and changed after that MODSEQ. is_run: none is between them that is not among them."""
+    among = None if is_run else uids
+    row = await connection.fetchrow(_STATES, mailbox_id, uids[0], uids[-1], changed_since, among)
+    assert row is not None
+    known, flags, modseqs = zip(*_STATE.iter_unpack(row["packed"]), strict=True) if row["packed"] else ((), (), ())
+    keywords = json.loads(row["keywords"]) if row["keywords"] else {}
+    return States(known, flags, modseqs, {int(uid): words for uid, words in keywords.items()})
 
 
 def _to_row(record: asyncpg.Record) -> Row:
