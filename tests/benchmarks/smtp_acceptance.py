@@ -44,24 +44,30 @@ MESSAGES = {5_000: {1: 400, 8: 1600, 32: 3200}, 100_000: {1: 100, 8: 400, 32: 64
 
 @asynccontextmanager
 async def contests(folder: Path) -> AsyncIterator[Sequence[Contest]]:
+    async with postfix.running(folder / "postfix") as peer, ours(folder) as node:
+        yield [
+            _contest(node, peer, sessions, size_bytes, kept=kept)
+            for size_bytes, rounds in MESSAGES.items()
+            for sessions in rounds
+            for kept in (False, True)
+        ]
+
+
+@asynccontextmanager
+async def ours(folder: Path) -> AsyncIterator[Ours]:
+    """`comgov demo` with mailboxes for RECIPIENTS."""
     if shutil.which("smtp-source") is None:
         raise RuntimeError("this benchmark needs Postfix's smtp-source: apt-get install postfix")
     demo = DemoProcess(folder / "demo", free_ports())
-    async with postfix.running(folder / "postfix") as peer:
-        await demo.start()
-        try:
-            await _add_people(demo.directory, folder / "people.csv")
-            with borrowed_postgres_server(demo.directory / "data" / "postgres") as url:
-                database = await asyncpg.connect(url)
-                yield [
-                    _contest(demo, database, peer, sessions, size_bytes, kept=kept)
-                    for size_bytes, rounds in MESSAGES.items()
-                    for sessions in rounds
-                    for kept in (False, True)
-                ]
-                await database.close()
-        finally:
-            demo.stop()
+    await demo.start()
+    try:
+        await _add_people(demo.directory, folder / "people.csv")
+        with borrowed_postgres_server(demo.directory / "data" / "postgres") as url:
+            database = await asyncpg.connect(url)
+            yield Ours(demo, database)
+            await database.close()
+    finally:
+        demo.stop()
 
 
 async def _add_people(demo: Path, file: Path) -> None:
@@ -74,31 +80,37 @@ async def _add_people(demo: Path, file: Path) -> None:
         raise RuntimeError("the recipients could not be added")
 
 
-def _contest(
-    demo: DemoProcess, database: Connection, peer: Postfix, sessions: int, size_bytes: int, *, kept: bool
-) -> Contest:
+def _contest(node: Ours, peer: Postfix, sessions: int, size_bytes: int, *, kept: bool) -> Contest:
     load = Load(sessions, size_bytes, MESSAGES[size_bytes][sessions], kept=kept)
     return Contest(
         name=f"{size_bytes // 1000} kB, {sessions} session{'s' * (sessions > 1)}{', kept' * kept}",
         unit="/s",
         contestants={
-            "comgov, to the inbox": partial(_ours, demo, database, load),
+            "comgov, to the inbox": partial(node.take, load),
             "postfix, to its queue": partial(_theirs, peer, load),
         },
     )
 
 
-async def _ours(demo: DemoProcess, database: Connection, load: Load) -> Measure:
-    await asyncio.to_thread(os.sync)
-    before, cpu_before = await database.fetchval(IN_MAILBOXES), cpu_seconds(demo.pid)
-    seconds = await load.send(demo.ports.relay, RECIPIENTS)
-    cpu = cpu_seconds(demo.pid) - cpu_before
-    if (arrived := await database.fetchval(IN_MAILBOXES) - before) != load.messages:
-        raise RuntimeError(f"{arrived} of {load.messages} messages are in the mailboxes")
-    return Measure(load.messages / seconds, cpu * 1000 / load.messages)
+class Ours:
+    """A node that takes mail."""
 
+    def __init__(self, demo: DemoProcess, database: Connection) -> None:
+        self._demo = demo
+        self._database = database
 
-IN_MAILBOXES = "SELECT coalesce(sum(messages), 0) FROM mail.mailbox"
+    async def take(self, load: Load) -> Measure:
+        """Until every message is acknowledged; checked to be in the mailboxes."""
+        await asyncio.to_thread(os.sync)
+        before, cpu_before = await self._in_mailboxes(), cpu_seconds(self._demo.pid)
+        seconds = await load.send(self._demo.ports.relay, RECIPIENTS)
+        cpu = cpu_seconds(self._demo.pid) - cpu_before
+        if (arrived := await self._in_mailboxes() - before) != load.messages:
+            raise RuntimeError(f"{arrived} of {load.messages} messages are in the mailboxes")
+        return Measure(load.messages / seconds, cpu * 1000 / load.messages)
+
+    async def _in_mailboxes(self) -> int:
+        return int(await self._database.fetchval("SELECT coalesce(sum(messages), 0) FROM mail.mailbox"))
 
 
 async def _theirs(peer: Postfix, load: Load) -> Measure:
@@ -115,7 +127,7 @@ class Load:
     def __init__(self, sessions: int, size_bytes: int, messages: int, *, kept: bool) -> None:
         self.messages = messages
         self._sessions = sessions
-        self._size_bytes = size_bytes
+        self.size_bytes = size_bytes
         self._options = ("-d",) if kept else ()
 
     async def send(self, port: int, recipients: Sequence[str]) -> float:
@@ -125,7 +137,7 @@ class Load:
         sources = [
             await asyncio.create_subprocess_exec(
                 *("smtp-source", *self._options, "-s", str(sessions), "-m", str(messages)),
-                *("-l", str(self._size_bytes), "-f", "sender@outside.test", "-t", recipient, f"127.0.0.1:{port}"),
+                *("-l", str(self.size_bytes), "-f", "sender@outside.test", "-t", recipient, f"127.0.0.1:{port}"),
             )
             for recipient, sessions, messages in zip(
                 used, _shares(self._sessions, len(used)), _shares(self.messages, len(used)), strict=True

@@ -1,6 +1,6 @@
 """A private Postfix: its own configuration, queue and port, everything else as Postfix itself would have it.
 
-It takes mail for `bench.test` from this machine and gives it to its own `discard` transport. What is left out is to
+It takes mail for `bench.test` from this machine and throws it away, or takes it further. What is left out is to
 its advantage: any recipient exists (`local_recipient_maps` is empty), and nothing is logged where no syslog listens.
 Each message is still written to its queue and synced before it is acknowledged, as ever.
 """
@@ -31,7 +31,7 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 myhostname = postfix.test
 mydestination = bench.test
-local_transport = discard:
+local_transport = {transport}
 local_recipient_maps =
 alias_maps =
 message_size_limit = 52428800
@@ -55,6 +55,7 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 """
@@ -87,8 +88,11 @@ class Postfix:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Postfix]:
-    """A Postfix under `folder`, whose parents others must be able to pass; stopped on leaving."""
+async def running(folder: Path, transport: str = "discard:") -> AsyncIterator[Postfix]:
+    """A Postfix under `folder`, whose parents others must be able to pass; stopped on leaving.
+
+    transport: where it takes mail for `bench.test`, such as `lmtp:inet:127.0.0.1:24`.
+    """
     if shutil.which("postfix") is None or os.geteuid() != 0:
         raise RuntimeError("this benchmark needs Postfix, and to be root: apt-get install postfix")
     with socket.socket() as probe:
@@ -98,7 +102,7 @@ async def running(folder: Path) -> AsyncIterator[Postfix]:
         (folder / name).mkdir(parents=True)
     owner = pwd.getpwnam("postfix")
     os.chown(folder / "data", owner.pw_uid, owner.pw_gid)
-    (folder / "etc" / "main.cf").write_text(MAIN.format(folder=folder))
+    (folder / "etc" / "main.cf").write_text(MAIN.format(folder=folder, transport=transport))
     (folder / "etc" / "master.cf").write_text(MASTER.format(port=port))
     await _command(folder, "start")
     try:
