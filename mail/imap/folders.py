@@ -103,7 +103,7 @@ def listing(command: List, boxes: Sequence[Mailbox], *, utf8: bool) -> Iterator[
 
 def _attributes(command: List, box: Mailbox | None) -> list[str]:
     if box is None:
-        return ["\\Noselect"] if command.is_lsub else ["\\NonExistent"]
+        return ["\\NonExistent" if command.is_extended else "\\Noselect"]  # who asks so knows RFC 5258
     found = []
     if box.special_use not in (None, SpecialUse.INBOX) and not command.is_lsub:
         found.append(f"\\{box.special_use}")

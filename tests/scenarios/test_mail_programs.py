@@ -24,21 +24,21 @@ FOLDER = "Dossiers/Décisions à prendre"
 
 @pytest.fixture
 async def accounts(demo: DemoProcess) -> AsyncIterator[tuple[Account, Account]]:
-    """Claire's and Eric's, emptied."""
+    """Jean's and Éric's, emptied; neither holds a post."""
     context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
     async with AsyncExitStack() as stack:
         found = []
-        for address in ("claire@sante", "eric@finances"):
+        for address in ("jean@sante", "eric@finances"):
             client = await stack.enter_async_context(connect(demo.ports.imaps, context))
             found.append(await Account.open(client, full(address), PASSWORD))
         yield found[0], found[1]
 
 
 def program(name: str, demo: DemoProcess, accounts: tuple[Account, Account], home: Path) -> Program:
-    """The program of that name, set up to synchronise Claire's account."""
+    """The program of that name, set up to synchronise Jean's account."""
     far, near = (
         Server(port=demo.ports.imaps, address=full(address), root=demo.directory / "pki" / "root.pem")
-        for address in ("claire@sante", "eric@finances")
+        for address in ("jean@sante", "eric@finances")
     )
     if name == "interimap":
         return InterImap(home, far, near=accounts[1], near_server=near)
