@@ -261,32 +261,32 @@ WITH bodies AS (
 ), pending AS (
     {INSERT_UNINDEXED}
 ), locked AS MATERIALIZED (
-    SELECT id FROM mail.mailbox WHERE id = ANY($25::bigint[]) ORDER BY id FOR UPDATE
+    SELECT id FROM mail.mailbox WHERE id = ANY($34::bigint[]) ORDER BY id FOR UPDATE
 ), grown AS (
     UPDATE mail.mailbox AS m
     SET uidnext = m.uidnext + g.count, modseq = m.modseq + 1, messages = m.messages + g.count,
         unseen = m.unseen + g.count, size_bytes = m.size_bytes + g.size_bytes
-    FROM locked JOIN unnest($25::bigint[], $26::int[], $27::bigint[]) AS g(id, count, size_bytes) USING (id)
+    FROM locked JOIN unnest($34::bigint[], $35::int[], $36::bigint[]) AS g(id, count, size_bytes) USING (id)
     WHERE m.id = locked.id
     RETURNING m.id, m.uidnext - g.count AS first_uid, m.modseq
 ), delivered AS (
     INSERT INTO mail.message (mailbox_id, uid, body_id, internal_date, modseq, size_bytes, trace)
     SELECT d.mailbox_id, grown.first_uid + d.place, d.body_id, d.internal_date, grown.modseq, d.size_bytes, d.trace
-    FROM unnest($28::bigint[], $29::int[], $30::uuid[], $31::timestamptz[], $32::bigint[], $33::bytea[])
+    FROM unnest($37::bigint[], $38::int[], $39::uuid[], $40::timestamptz[], $41::bigint[], $42::bytea[])
         AS d(mailbox_id, place, body_id, internal_date, size_bytes, trace)
     LEFT JOIN grown ON grown.id = d.mailbox_id
 ), queued AS (
     INSERT INTO mail.queue (body_id, sender, recipient, site, size_bytes, smtputf8, is_8bit, accepted_at,
                             next_attempt_at)
     SELECT q.body_id, q.sender, q.recipient, q.site, q.size_bytes, q.smtputf8, q.is_8bit, q.accepted_at, q.accepted_at
-    FROM unnest($34::uuid[], $35::text[], $36::text[], $37::text[], $38::bigint[], $39::boolean[], $40::boolean[],
-                $41::timestamptz[])
+    FROM unnest($43::uuid[], $44::text[], $45::text[], $46::text[], $47::bigint[], $48::boolean[], $49::boolean[],
+                $50::timestamptz[])
         AS q(body_id, sender, recipient, site, size_bytes, smtputf8, is_8bit, accepted_at)
 ), counted AS (
     INSERT INTO mail.traffic (minute, domain, direction, messages, size_bytes)
-    SELECT * FROM unnest($42::timestamptz[], $43::text[], $44::text[], $45::bigint[], $46::bigint[])
+    SELECT * FROM unnest($51::timestamptz[], $52::text[], $53::text[], $54::bigint[], $55::bigint[])
 )
-SELECT pg_notify(channel, payload) FROM unnest($47::text[], $48::text[]) AS n (channel, payload)
+SELECT pg_notify(channel, payload) FROM unnest($56::text[], $57::text[]) AS n (channel, payload)
 """
 
 

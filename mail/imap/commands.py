@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from mail.mailbox.criteria import Key
+    from mail.mailbox.criteria import Key, SortBy
     from mail.mailbox.model import Flag, SpecialUse
     from mail.mailbox.sequence import SequenceSet
     from mail.octets import Octets
@@ -292,19 +292,9 @@ class Search:
     returns: frozenset[Return] | None
 
 
-class SortBy(StrEnum):
-    ARRIVAL = "ARRIVAL"
-    CC = "CC"
-    DATE = "DATE"
-    FROM = "FROM"
-    SIZE = "SIZE"
-    SUBJECT = "SUBJECT"
-    TO = "TO"
-
-
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """SORT (RFC 5256). criteria: each with whether it is reversed. returns: as of Search."""
+    """SORT (RFC 5256, 5267). criteria: each with whether it is reversed. returns: as of Search."""
 
     criteria: tuple[tuple[SortBy, bool], ...]
     key: Key
@@ -314,7 +304,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """THREAD (RFC 5256). algorithm: in capitals."""
+    """THREAD (RFC 5256). algorithm: one that there is."""
 
     algorithm: str
     key: Key

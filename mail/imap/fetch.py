@@ -40,6 +40,7 @@ _DEPTHS = {
     Item.BODY: Depth.STRUCTURE,
     Item.BODYSTRUCTURE: Depth.STRUCTURE,
     Item.PREVIEW: Depth.STRUCTURE,
+    Item.THREADID: Depth.STRUCTURE,
 }
 _OF_HEADER = {Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT}
 _HEADER_LIMIT_BYTES = 8 << 20  # of a message within, of which some fields are wanted
@@ -290,6 +291,6 @@ _WRITERS: dict[Item, Callable[[Row], bytes]] = {
     Item.BODYSTRUCTURE: lambda row: b"BODYSTRUCTURE " + row.bodystructure,
     Item.BODY: lambda row: b"BODY " + imap.without_extensions(row.bodystructure),
     Item.EMAILID: lambda row: b"EMAILID (%b)" % row.body_id.hex.encode("ascii"),
-    Item.THREADID: lambda _: b"THREADID NIL",
+    Item.THREADID: lambda row: b"THREADID (T%b)" % row.thread.hex().encode("ascii"),
     Item.PREVIEW: lambda row: b"PREVIEW " + imap.string(row.preview.encode()),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mail.imap import commands, entering, filing, reading, sharing
+from mail.imap import commands, entering, filing, reading, searching, sharing
 from mail.imap.replies import Bad, NotDone
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ _HANDLERS: dict[type[Command], Callable[[Session, Any], Awaitable[bytes]]] = {
     commands.Store: reading.store,
     commands.Copy: reading.copy,
     commands.Expunge: reading.expunge,
-    commands.Search: reading.search,
+    commands.Search: searching.search,
+    commands.Sort: searching.sort,
+    commands.Thread: searching.thread,
     commands.Acl: sharing.rights,
     commands.Quota: sharing.quota,
     commands.SetQuota: sharing.set_quota,
@@ -50,7 +52,15 @@ _HANDLERS: dict[type[Command], Callable[[Session, Any], Awaitable[bytes]]] = {
 _ANYWHERE = {"CAPABILITY", "NOOP", "LOGOUT", "STARTTLS"}
 _IN_A_MAILBOX = {"CHECK", "CLOSE", "UNSELECT"}
 _SIGNING_IN = (commands.Login, commands.Authenticate)
-_ON_MESSAGES = (commands.Expunge, commands.Store, commands.Copy, commands.Fetch, commands.Search)
+_ON_MESSAGES = (
+    commands.Expunge,
+    commands.Store,
+    commands.Copy,
+    commands.Fetch,
+    commands.Search,
+    commands.Sort,
+    commands.Thread,
+)
 
 
 async def obey(session: Session, command: Command) -> bytes:

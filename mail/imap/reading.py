@@ -9,7 +9,6 @@ from mail.imap import commands, fetch, filing
 from mail.imap.access import Deed
 from mail.imap.connection import Disconnected, LineTooLong
 from mail.imap.replies import Bad
-from mail.imap.selected import esearch
 from mail.mailbox.model import Flag
 from mail.mailbox.sequence import compress
 
@@ -47,6 +46,8 @@ async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
             raise Bad("ENABLE QRESYNC comes first")
         changes = await session.server.mailboxes.changes(selected.box.id, command.changed_since)
         filing.tell_vanished(session, selected, changes, command.messages)
+    if commands.Item.THREADID in items:
+        await session.server.mailboxes.put_in_order(selected.box.id)
     if fetch.marks_seen(items) and session.may(Deed.MARK):
         await session.server.mailboxes.store(selected.box.id, uids, action="+", flags=Flag.SEEN, keywords=())
         selected.changed.set()
@@ -110,24 +111,6 @@ async def expunge(session: Session, command: commands.Expunge) -> bytes:
 def _latest(session: Session, selected: Selected) -> bytes:
     """What a client that keeps MODSEQs has now seen of the mailbox, since what is gone has none (RFC 7162 §3.2.7)."""
     return b"[HIGHESTMODSEQ %d] " % selected.modseq if "CONDSTORE" in session.enabled else b""
-
-
-async def search(session: Session, command: commands.Search) -> bytes:
-    """SEARCH (RFC 9051 §6.4.4)."""
-    selected = session.open_mailbox
-    key = selected.resolved(command.key)
-    known = set(selected.uids)
-    uids = [uid for uid in await session.server.mailboxes.find(selected.box.id, key) if uid in known]
-    found = uids if command.by_uid else list(selected.numbers(uids))
-    if command.returns is None:
-        session.connection.write(b"* SEARCH%b\r\n" % b"".join(b" %d" % number for number in found))
-    else:
-        if commands.Return.SAVE in command.returns:
-            selected.saved = tuple(uids)
-        shown = esearch(found, command.returns)
-        by_uid = b" UID" if command.by_uid else b""
-        session.connection.write(b'* ESEARCH (TAG "%b")%b%b\r\n' % (session.tag, by_uid, shown))
-    return b"OK SEARCH is done"
 
 
 async def idle(session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from mail.imap.commands import Return, Search, Sort, SortBy, Thread
+from mail.imap.commands import Return, Search, Sort, Thread
 from mail.imap.moments import read_day
 from mail.imap.replies import Bad, NotDone
 from mail.mailbox.criteria import (
@@ -27,6 +27,8 @@ from mail.mailbox.criteria import (
     Recent,
     Sent,
     Smaller,
+    SortBy,
+    ThreadId,
 )
 from mail.mailbox.model import Flag
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _DEPTH_LIMIT = 50
 _KEYS_LIMIT = 1000
+_ALGORITHMS = {"ORDEREDSUBJECT", "REFERENCES"}
 _CHARSETS = {"US-ASCII", "ASCII", "UTF-8"}
 
 _PLAIN: dict[str, Key] = {
@@ -120,6 +123,8 @@ def thread(cursor: Cursor, *, by_uid: bool = False) -> Thread:
     """What follows THREAD."""
     cursor.space()
     algorithm = cursor.word()
+    if algorithm not in _ALGORITHMS:
+        raise Bad(f"THREAD knows no {algorithm[:40]}")
     cursor.space()
     _check_charset(cursor)
     cursor.space()
@@ -207,6 +212,8 @@ class _Keys:
             return ModSeq(_modseq(cursor))
         if word == "EMAILID":
             return EmailId(cursor.atom().decode("ascii"))
+        if word == "THREADID":
+            return ThreadId(cursor.atom().decode("ascii"))
         raise Bad(f"SEARCH knows no {word[:40]}")
 
 

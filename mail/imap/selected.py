@@ -6,11 +6,10 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from mail.imap.commands import Return
 from mail.imap.replies import Bad
 from mail.mailbox.criteria import And, In, Not, Or, Recent, Uids
 from mail.mailbox.model import Flag
-from mail.mailbox.sequence import SequenceSet, compress
+from mail.mailbox.sequence import SequenceSet, compress, runs
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,20 +40,6 @@ def flags_text(flags: int, keywords: Sequence[str], *, is_recent: bool) -> bytes
     return b"(%b)" % text
 
 
-def esearch(found: Sequence[int], returns: frozenset[Return]) -> bytes:
-    """What ESEARCH tells of a result (RFC 4731 §3.1); nothing but the count of an empty one."""
-    told = []
-    if found and Return.MIN in returns:
-        told.append(b" MIN %d" % found[0])
-    if found and Return.MAX in returns:
-        told.append(b" MAX %d" % found[-1])
-    if found and Return.ALL in returns:
-        told.append(b" ALL " + compress(found))
-    if Return.COUNT in returns:
-        told.append(b" COUNT %d" % len(found))
-    return b"".join(told)
-
-
 class Selected:
     """UIDs stand in the order of their sequence numbers; what is gone keeps its number until the client is told."""
 
@@ -67,8 +52,8 @@ class Selected:
         self.modseq = snapshot.modseq
         self.keywords = set(snapshot.keywords)
         self.recent_from = self.uidnext
-        self.saved: tuple[int, ...] = ()
         self._gone: list[int] = []
+        self.save(())
 
     def number(self, uid: int) -> int:
         """The sequence number of a UID that is there."""
@@ -88,11 +73,16 @@ class Selected:
         if modseq > self.modseq:
             self.changed.set()
 
+    def save(self, uids: Iterable[int]) -> None:
+        """What `$` names from now on (RFC 5182)."""
+        self._saved = tuple(sorted(uids))
+        self._saved_runs = tuple(runs(self._saved))
+
     def chosen(self, messages: SequenceSet, *, by_uid: bool) -> list[int]:
         """The UIDs of a set. Raises Bad for a sequence number that is not there."""
         if not messages.ranges:
             known = set(self.uids)
-            return [uid for uid in self.saved if uid in known]
+            return [uid for uid in self._saved if uid in known]
         if by_uid:
             return messages.uids(self.uids)
         numbers = messages.numbers(len(self.uids))
@@ -101,18 +91,32 @@ class Selected:
         return [self.uids[number - 1] for number in numbers]
 
     def resolved(self, key: Key) -> Key:
-        """The key with what only this session can tell made UIDs. Raises Bad as `chosen`."""
+        """The key with what only this session can tell made UIDs, for what its client knows. Raises Bad as `chosen`."""
+        return And((Uids(((1, self.uidnext - 1),)), self._resolved(key)))
+
+    def _resolved(self, key: Key) -> Key:
         if isinstance(key, And):
-            return And(tuple(map(self.resolved, key.keys)))
+            return And(tuple(map(self._resolved, key.keys)))
         if isinstance(key, Or):
-            return Or(self.resolved(key.left), self.resolved(key.right))
+            return Or(self._resolved(key.left), self._resolved(key.right))
         if isinstance(key, Not):
-            return Not(self.resolved(key.key))
+            return Not(self._resolved(key.key))
         if isinstance(key, Recent):
-            return Uids(tuple(uid for uid in self.uids if self.is_recent(uid)))
+            return Uids(((self.recent_from, self.uidnext - 1),))
         if isinstance(key, In):
-            return Uids(tuple(self.chosen(key.messages, by_uid=key.by_uid)))
+            return Uids(self._runs(key.messages, by_uid=key.by_uid))
         return key
+
+    def _runs(self, messages: SequenceSet, *, by_uid: bool) -> tuple[tuple[int, int], ...]:
+        """First and last UID of each range of a set: never more than the client wrote, however many there are."""
+        if not messages.ranges:
+            return self._saved_runs
+        if by_uid:
+            return tuple(messages.spans(self.uids[-1])) if self.uids else ()
+        found = messages.spans(len(self.uids))
+        if not self.uids or found[-1][1] > len(self.uids):
+            raise Bad("There is no such message")
+        return tuple((self.uids[first - 1], self.uids[last - 1]) for first, last in found)
 
     def numbers(self, uids: Sequence[int]) -> Iterable[int]:
         """The sequence numbers of UIDs that are there, in ascending order."""

@@ -33,9 +33,11 @@ _LINE_BYTES = 64 * 1024
 _LITERAL_BYTES = 64 * 1024
 _EXTENSIONS = (
     "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
+    "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES "
     "ACL RIGHTS=tekx LIST-MYRIGHTS QUOTA QUOTA=RES-STORAGE "
     "LIST-STATUS STATUS=SIZE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND OBJECTID PREVIEW UTF8=ACCEPT"
 )
+_BY_NUMBERS = commands.Store | commands.Fetch | commands.Search | commands.Sort | commands.Thread
 _BEFORE = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE"
 
 
@@ -265,7 +267,7 @@ class Session:
             return
         if not selected.changed.is_set() and not isinstance(command, commands.Simple):
             return
-        keeps_numbers = isinstance(command, commands.Store | commands.Fetch | commands.Search) and not command.by_uid
+        keeps_numbers = isinstance(command, _BY_NUMBERS) and not command.by_uid
         await self.learn(selected, keeps_numbers=keeps_numbers)
 
     async def learn(

@@ -1,4 +1,4 @@
-"""What one looks for in a mailbox: the keys of IMAP's SEARCH (RFC 9051 §6.4.4), as values.
+"""What one looks for in a mailbox, and in which order: IMAP's SEARCH (RFC 9051 §6.4.4) and SORT (RFC 5256), as values.
 
 Dates are days, compared as the RFC says: without regard to time and zone.
 """
@@ -63,9 +63,12 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Uids:
-    """Is one of these: what `In` and `Recent` become in a session, which alone knows its numbers."""
+    """Is one of these: what `In` and `Recent` become in a session, which alone knows its numbers.
 
-    uids: tuple[int, ...]
+    runs: first and last UID of each, ascending and apart.
+    """
+
+    runs: tuple[tuple[int, int], ...]
 
 
 class Field(StrEnum):
@@ -148,6 +151,25 @@ class EmailId:
     email_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadId:
+    thread_id: str
+
+
+class SortBy(StrEnum):
+    """What messages are sorted by (RFC 5256 §3, RFC 5957)."""
+
+    ARRIVAL = "ARRIVAL"
+    CC = "CC"
+    DATE = "DATE"
+    DISPLAYFROM = "DISPLAYFROM"
+    DISPLAYTO = "DISPLAYTO"
+    FROM = "FROM"
+    SIZE = "SIZE"
+    SUBJECT = "SUBJECT"
+    TO = "TO"
+
+
 Key: TypeAlias = (
     And
     | Or
@@ -166,4 +188,14 @@ Key: TypeAlias = (
     | Smaller
     | ModSeq
     | EmailId
+    | ThreadId
 )
+
+
+def holds(key: Key, kinds: tuple[type, ...]) -> bool:
+    """Whether there is a key of such a kind in it."""
+    if isinstance(key, And):
+        return any(holds(one, kinds) for one in key.keys)
+    if isinstance(key, Or):
+        return holds(key.left, kinds) or holds(key.right, kinds)
+    return holds(key.key, kinds) if isinstance(key, Not) else isinstance(key, kinds)

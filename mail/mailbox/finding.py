@@ -1,14 +1,17 @@
-"""SEARCH: keys become SQL wherever the database can tell, and only what is left is looked at one by one.
+"""SEARCH and SORT in SQL: a walk through the mailbox that looks at no more of each message than the keys need.
 
-Texts are looked for without case and accents. SUBJECT, FROM, TO and fields of the header hold them anywhere; TEXT and
-BODY ask the index of words: every word must be there, the last one may be the beginning of one.
+A search reads the messages of its mailbox, never an index of all mailboxes: what it costs is known beforehand, whether
+a word is rare or common. Texts are looked for without case and accents, anywhere, also within words.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import singledispatch
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 from mail.mailbox import index
 from mail.mailbox.criteria import (
@@ -28,97 +31,92 @@ from mail.mailbox.criteria import (
     Or,
     Sent,
     Smaller,
+    SortBy,
+    ThreadId,
     Uids,
 )
-from mail.message.header import decode, values
-from mail.message.text import fold
+from mail.mailbox.threads import Threaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from mail.mailbox.criteria import Key
     from mail.postgres import Connection
 
-_HEADERS_AT_ONCE = 500
-_IN_COLUMNS = {Field.SUBJECT: "b.subject", Field.FROM: "b.from_text", Field.TO: "b.to_text"}
-_IN_WORDS = {Field.TEXT, Field.BODY}
+ON_TEXTS = (Contains, Header)
+"""Keys that look into the texts of messages, which must then all be there."""
 
+ON_ORDER = (Sent, ThreadId)
+"""Keys that look at what messages are sorted and threaded by."""
 
-def uses_words(key: Key) -> bool:
-    """Whether the index of words is asked, which must then be up to date."""
-    if isinstance(key, And):
-        return any(map(uses_words, key.keys))
-    if isinstance(key, Or):
-        return uses_words(key.left) or uses_words(key.right)
-    return uses_words(key.key) if isinstance(key, Not) else isinstance(key, Contains) and key.field in _IN_WORDS
+_LONG_AGO_SECONDS = 10**10
+_SORTED_BY = {
+    SortBy.ARRIVAL: "m.internal_date",
+    SortBy.CC: 'b.sort_cc COLLATE "C"',
+    SortBy.DATE: "coalesce(b.sent_at, m.internal_date)",
+    SortBy.DISPLAYFROM: 'b.from_name COLLATE "C"',
+    SortBy.DISPLAYTO: 'b.to_name COLLATE "C"',
+    SortBy.FROM: 'b.sort_from COLLATE "C"',
+    SortBy.SIZE: "m.size_bytes",
+    SortBy.SUBJECT: 'b.sort_subject COLLATE "C"',
+    SortBy.TO: 'b.sort_to COLLATE "C"',
+}
 
 
 async def find(
-    connection: Connection, mailbox_id: int, key: Key, now: datetime, within: Sequence[int] | None = None
-) -> list[int]:
-    """The UIDs of what matches, ascending; of these alone when `within` is given."""
-    if _is_sql(key):
-        return await _select(connection, mailbox_id, key, now, within)
-    if isinstance(key, And):
-        plain = And(tuple(one for one in key.keys if _is_sql(one)))
-        within = await _select(connection, mailbox_id, plain, now, within)
-        for one in key.keys:
-            if not _is_sql(one):
-                within = await find(connection, mailbox_id, one, now, within)
-        return list(within)
-    if within is None:
-        within = await _select(connection, mailbox_id, And(()), now, None)
-    if isinstance(key, Or):
-        left = set(await find(connection, mailbox_id, key.left, now, within))
-        right = set(await find(connection, mailbox_id, key.right, now, within))
-        return sorted(left | right)
-    if isinstance(key, Not):
-        without = set(await find(connection, mailbox_id, key.key, now, within))
-        return [uid for uid in within if uid not in without]
-    assert isinstance(key, Header | Contains)
-    return await _look(connection, mailbox_id, _header_test(key), within)
+    connection: Connection,
+    mailbox_id: int,
+    key: Key,
+    now: datetime,
+    sort_by: Sequence[tuple[SortBy, bool]] = (),
+) -> dict[int, int]:
+    """UIDs of what matches, each with its MODSEQ. sort_by: what first, with whether it is reversed; then UIDs."""
+    order = [f"{_SORTED_BY[by]} {'DESC' if is_reversed else 'ASC'}" for by, is_reversed in sort_by]
+    rows = await _select(connection, mailbox_id, key, now, "m.uid, m.modseq", [*order, "m.uid"])
+    return {row["uid"]: row["modseq"] for row in rows}
 
 
-def _is_sql(key: Key) -> bool:
-    if isinstance(key, And):
-        return all(map(_is_sql, key.keys))
-    if isinstance(key, Or):
-        return _is_sql(key.left) and _is_sql(key.right)
-    if isinstance(key, Not):
-        return _is_sql(key.key)
-    if isinstance(key, Header):
-        return key.name == "message-id"
-    return not isinstance(key, Contains) or key.field in _IN_WORDS or key.field in _IN_COLUMNS
+async def threaded(connection: Connection, mailbox_id: int, key: Key, now: datetime) -> list[Threaded]:
+    """What matches, with what it is threaded by, in the order of UIDs."""
+    columns = "m.uid, coalesce(b.sent_at, m.internal_date), b.sort_subject, b.is_reply, b.lineage"
+    return [Threaded(*row) for row in await _select(connection, mailbox_id, key, now, columns, ["m.uid"])]
 
 
-_FIND = """
-SELECT m.uid
-FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND ($2::bigint[] IS NULL OR m.uid = ANY($2::bigint[])) AND {condition}
-ORDER BY m.uid
+_WALK = "SELECT {columns} FROM mail.message AS m {joins} WHERE m.mailbox_id = $1 AND {condition} ORDER BY {order}"
+
+# OFFSET 0 keeps the planner from turning the walk round: to read what all mailboxes hold, and then what of it is here.
+_BODY = """
+JOIN LATERAL (
+    SELECT sent_at, sent_on, sort_subject, is_reply, sort_from, sort_to, sort_cc, from_name, to_name, lineage
+    FROM mail.body WHERE id = m.body_id OFFSET 0
+) AS b ON true
+"""
+_WORDS = """
+LEFT JOIN LATERAL (
+    SELECT header, terms, body FROM mail.words WHERE body_id = m.body_id OFFSET 0
+) AS w ON true
 """
 
 
 async def _select(
-    connection: Connection, mailbox_id: int, key: Key, now: datetime, within: Sequence[int] | None
-) -> list[int]:
-    values: list[object] = [mailbox_id, within]
-
-    def value(one: object, kind: str) -> str:
-        values.append(one)
-        return f"${len(values)}::{kind}"
-
-    condition = _Sql(value, now).of(key)
-    return [row["uid"] for row in await connection.fetch(_FIND.format(condition=condition), *values)]
+    connection: Connection, mailbox_id: int, key: Key, now: datetime, columns: str, order: Sequence[str]
+) -> list[asyncpg.Record]:
+    sql = _Sql(now=now, values=[mailbox_id])
+    condition = sql.of(key)
+    body = _BODY if "b." in f"{condition} {columns} {order}" else ""
+    words = _WORDS if "w." in condition else ""
+    query = _WALK.format(columns=columns, joins=body + words, condition=condition, order=", ".join(order))
+    return await connection.fetch(query, *sql.values)
 
 
+@dataclass
 class _Sql:
-    """Conditions; every value of the client's is a parameter."""
+    """Conditions; every value of the client's is a parameter, and the same runs of UIDs are one."""
 
-    def __init__(self, value: Callable[[object, str], str], now: datetime) -> None:
-        self._value = value
-        self._now = now
+    now: datetime
+    values: list[object]
+    runs: dict[int, str] = field(default_factory=dict)
 
     def of(self, key: Key) -> str:
         """The condition that a key is."""
@@ -126,25 +124,42 @@ class _Sql:
 
     def value(self, one: object, kind: str) -> str:
         """A parameter of that type."""
-        return self._value(one, kind)
-
-    def since(self, seconds: int) -> str:
-        """The moment so many seconds ago."""
-        return self._value(self._now - timedelta(seconds=min(seconds, 10**10)), "timestamptz")
-
-    def holds(self, column: str, text: str) -> str:
-        """Whether a column holds a text, case aside."""
-        return f"strpos(lower({column}), lower({self._value(text.replace(chr(0), ''), 'text')})) > 0"
+        self.values.append(one)
+        return f"${len(self.values)}::{kind}"
 
     def day(self, column: str, compare: Compare, day: date) -> str:
         """A moment compared with a day, in UTC."""
         begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        first = self._value(begin, "timestamptz")
+        first = self.value(begin, "timestamptz")
         if compare is Compare.BEFORE:
             return f"{column} < {first}"
         if compare is Compare.SINCE:
             return f"{column} >= {first}"
         return f"({column} >= {first} AND {column} < {first} + interval '1 day')"
+
+    def in_header(self, text: str) -> str:
+        """Whether the header holds a text."""
+        return f"strpos({_HEADER}, {self.value(index.needle(text), 'text')}) > 0"
+
+    def in_field(self, name: str, text: str) -> str:
+        """Whether a field of that name holds a text. The whole is looked at before its lines are cut."""
+        start, wanted = self.value(f"{name.lower()}: ", "text"), self.value(index.needle(text), "text")
+        line = f"starts_with(line, {start}) AND strpos(substr(line, length({start}) + 1), {wanted}) > 0"
+        lines = f"SELECT FROM string_to_table({_HEADER}, E'\\n') AS line WHERE {line}"
+        return f"(strpos({_HEADER}, {wanted}) > 0 AND EXISTS ({lines}))"
+
+    def in_body(self, text: str) -> str:
+        """Whether the body holds a text: its words tell, unless there is more to it than one."""
+        folded = index.needle(text)
+        words = index.whole_words(folded)
+        conditions = [f"strpos(w.terms, {self.value(word, 'text')}) > 0" for word in words]
+        if words != [folded]:
+            conditions.append(f"strpos(w.body, {self.value(folded, 'text')}) > 0")
+        return f"({' AND '.join(conditions)})"
+
+
+# Return-Path stands on each copy, the rest on the message.
+_HEADER = "(lower(convert_from(m.trace, 'UTF8')) || w.header)"
 
 
 @singledispatch
@@ -174,28 +189,36 @@ def _(key: Flagged, sql: _Sql) -> str:
 
 @_condition.register
 def _(key: Keyword, sql: _Sql) -> str:
-    return f"lower({sql.value(key.keyword, 'text')}) = ANY (lower(m.keywords::text)::text[])"
+    keyword = sql.value(key.keyword, "text")
+    return f"(m.keywords <> '{{}}' AND lower({keyword}) = ANY (lower(m.keywords::text)::text[]))"
 
 
 @_condition.register
 def _(key: Uids, sql: _Sql) -> str:
-    return f"m.uid = ANY({sql.value(list(key.uids), 'bigint[]')})"
+    if not key.runs:
+        return "false"
+    first, last = sql.value(key.runs[0][0], "bigint"), sql.value(key.runs[-1][1], "bigint")
+    between = f"m.uid BETWEEN {first} AND {last}"
+    if len(key.runs) == 1:
+        return between
+    if id(key.runs) not in sql.runs:
+        ranges = [asyncpg.Range(first, last, upper_inc=True) for first, last in key.runs]
+        sql.runs[id(key.runs)] = sql.value(ranges, "int8multirange")
+    return f"({between} AND m.uid <@ {sql.runs[id(key.runs)]})"
 
 
 @_condition.register
 def _(key: Contains, sql: _Sql) -> str:
-    if key.field in _IN_COLUMNS:
-        return sql.holds(_IN_COLUMNS[key.field], key.text)
-    query = index.to_query(f"{key.text}*")
-    if not query:
-        return "true"
-    words = "SELECT FROM mail.words AS w WHERE w.body_id = m.body_id AND w.words @@"
-    return f"EXISTS ({words} {sql.value(query, 'text')}::tsquery)"
+    if key.field is Field.BODY:
+        return sql.in_body(key.text)
+    if key.field is Field.TEXT:
+        return f"({sql.in_header(key.text)} OR {sql.in_body(key.text)})"
+    return sql.in_field(key.field.value, key.text)
 
 
 @_condition.register
 def _(key: Header, sql: _Sql) -> str:
-    return sql.holds("b.message_id", key.text)
+    return sql.in_field(key.name, key.text)
 
 
 @_condition.register
@@ -205,12 +228,13 @@ def _(key: Internal, sql: _Sql) -> str:
 
 @_condition.register
 def _(key: Sent, sql: _Sql) -> str:
-    return sql.day("coalesce(b.sent_at, m.internal_date)", key.compare, key.day)
+    return f"b.sent_on {key.compare.value} {sql.value(key.day, 'date')}"
 
 
 @_condition.register
 def _(key: Age, sql: _Sql) -> str:
-    return f"m.internal_date {'>=' if key.is_younger else '<'} {sql.since(key.seconds)}"
+    since = sql.value(sql.now - timedelta(seconds=min(key.seconds, _LONG_AGO_SECONDS)), "timestamptz")
+    return f"m.internal_date {'>=' if key.is_younger else '<'} {since}"
 
 
 @_condition.register
@@ -233,26 +257,6 @@ def _(key: EmailId, sql: _Sql) -> str:
     return f"replace(m.body_id::text, '-', '') = {sql.value(key.email_id, 'text')}"
 
 
-def _header_test(key: Header | Contains) -> Callable[[bytes], bool]:
-    name = (key.name if isinstance(key, Header) else key.field.value).encode("ascii", "replace")
-    wanted = fold(key.text)
-    return lambda header: any(wanted in fold(decode(value)) for value in values(header, name))
-
-
-_HEADERS = """
-SELECT m.uid, m.trace || b.trace || b.header AS header
-FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[])
-ORDER BY m.uid
-"""
-
-
-async def _look(
-    connection: Connection, mailbox_id: int, test: Callable[[bytes], bool], within: Sequence[int]
-) -> list[int]:
-    """Those whose header passes."""
-    found = []
-    for at in range(0, len(within), _HEADERS_AT_ONCE):
-        rows = await connection.fetch(_HEADERS, mailbox_id, within[at : at + _HEADERS_AT_ONCE])
-        found += [row["uid"] for row in rows if test(row["header"])]
-    return found
+@_condition.register
+def _(key: ThreadId, sql: _Sql) -> str:
+    return f"'T' || encode(substr(b.lineage, 1, 8), 'hex') = {sql.value(key.thread_id, 'text')}"

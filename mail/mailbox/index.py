@@ -1,7 +1,8 @@
-"""The words of messages: cut and folded here alone, for the index and for the question alike.
+"""What messages are searched by: their words for the index, their texts for what is no whole word.
 
-A lexeme is a run of letters and digits without case and accents, at most 48 characters. PostgreSQL's own parser and
-dictionaries have no part in it, so that the two sides cannot disagree, whatever extensions are there.
+Both are cut and folded here alone, for what is kept and for the question alike. A lexeme is a run of letters and digits
+without case and accents, at most 48 characters. PostgreSQL's own parser and dictionaries have no part in it, so that
+the two sides cannot disagree, whatever extensions are there.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from mail.mailbox.store import MESSAGE_COLUMNS, to_message
-from mail.message import Part
+from mail.message import Part, Place
+from mail.message.header import lines
 from mail.message.text import fold, readable
 from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from mail.mailbox.model import Message
@@ -27,45 +30,74 @@ if TYPE_CHECKING:
 PART_LIMIT_BYTES = 1 << 20  # encoded bytes of one part that are looked at
 _PARTS_LIMIT = 20
 _WORDS_LIMIT_BYTES = 512 * 1024  # of a message's distinct ones together; a tsvector holds 1 MiB
+_HEADER_LIMIT = 256 * 1024  # characters
+_BODY_LIMIT = 1 << 20  # characters
 _WORD = re.compile(r"[^\W_]+")
 _WORD_LIMIT = 48  # characters
 _ASKED = re.compile(r"([^\W_]+)(\*?)")
 _ASKED_LIMIT = 32  # words
+_BLANKS = re.compile(r"\s+")
 _BATCH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class PendingBody:
-    """A body that waits for its words, and where its bytes lie."""
+    """A body that waits for its words, and where its bytes lie. trace: what this server stamped on it."""
 
     id: UUID
-    header_size: int
+    trace: bytes
+    header: bytes
     rest: Rest
-    lines: tuple[str, ...]
+    shown: tuple[str, ...]
     parts: tuple[Part, ...]
+    sections: tuple[Place, ...]
 
     @property
     def text_parts(self) -> list[Part]:
         """Those that are read."""
         return [part for part in self.parts if part.type.startswith("text/")][:_PARTS_LIMIT]
 
+    @property
+    def headers_within(self) -> list[tuple[int, int]]:
+        """Where the headers of messages within lie that are read; from the first byte of the header."""
+        return [(place.start, place.text) for place in self.sections if place.text][:_PARTS_LIMIT]
 
-def words(body: PendingBody, texts: Sequence[bytes]) -> list[str]:
-    """The distinct lexemes of a message: of its subject and people, file names and texts.
 
-    texts: encoded bytes, one for each of `text_parts`.
-    """
-    names = [part.filename for part in body.parts]
-    decoded = (readable(raw, part) for raw, part in zip(texts, body.text_parts, strict=True))
-    return lexemes((*body.lines, *names, *decoded))
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a message is found by: see the columns of mail.words."""
+
+    lexemes: list[str]
+    header: str
+    terms: str
+    body: str
+
+
+def words(body: PendingBody, texts: Sequence[bytes], headers: Sequence[bytes]) -> Words:
+    """texts: encoded bytes, one for each of `text_parts`; headers: one for each of `headers_within`."""
+    names = [fold(part.filename) for part in body.parts if part.filename]
+    decoded = [fold(readable(raw, part)) for raw, part in zip(texts, body.text_parts, strict=True)]
+    within = list(chain.from_iterable(map(_lines, headers)))
+    text = "\n".join((*decoded, *within))[:_BODY_LIMIT]
+    header = (*_lines(body.trace), *_lines(body.header), *(f" {name}" for name in names))
+    return Words(
+        lexemes=lexemes((*map(fold, body.shown), *names, *decoded, *within)),
+        header="\n".join(header)[:_HEADER_LIMIT],
+        terms=terms(text),
+        body=text,
+    )
+
+
+def _lines(header: bytes) -> list[str]:
+    return [f"{name}: {fold(value)}" for name, value in lines(header)]
 
 
 def lexemes(texts: Iterable[str]) -> list[str]:
-    """The distinct lexemes, up to a limit."""
+    """The distinct lexemes of folded texts, up to a limit."""
     found: dict[str, None] = {}
     left_bytes = _WORDS_LIMIT_BYTES
     for text in texts:
-        for word in dict.fromkeys(_WORD.findall(fold(text))):
+        for word in dict.fromkeys(_WORD.findall(text)):
             lexeme = word[:_WORD_LIMIT]
             if lexeme not in found:
                 found[lexeme] = None
@@ -75,6 +107,23 @@ def lexemes(texts: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def terms(text: str) -> str:
+    """The distinct words of a folded text, those aside that another begins with: what part of a word is in the one is
+    in the other."""
+    found = sorted(set(_WORD.findall(text)))
+    return " ".join(word for word, after in pairwise((*found, "")) if not after.startswith(word))
+
+
+def needle(text: str) -> str:
+    """What to look for in the columns of mail.words when this is asked for."""
+    return _BLANKS.sub(" ", fold(text.replace("\0", "")))
+
+
+def whole_words(folded: str) -> list[str]:
+    """The words in it, of which the first and the last may be parts of words."""
+    return list(dict.fromkeys(_WORD.findall(folded)))[:_ASKED_LIMIT]
+
+
 def to_query(text: str) -> str:
     """A tsquery that wants every word of `text`, `word*` by prefix; empty when there is no word in it."""
     asked = _ASKED.findall(fold(text[:1000]))[:_ASKED_LIMIT]
@@ -82,7 +131,7 @@ def to_query(text: str) -> str:
 
 
 _PENDING = f"""
-SELECT b.id, length(b.header) AS header_size, {REST_COLUMNS}, b.subject, b.from_text, b.to_text, b.parts
+SELECT b.id, b.trace, b.header, {REST_COLUMNS}, b.subject, b.from_text, b.to_text, b.parts, b.sections
 FROM mail.unindexed AS u JOIN mail.body AS b ON b.id = u.body_id
 WHERE b.id <> ALL($3::uuid[])
     AND ($1::bigint IS NULL OR EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id AND m.mailbox_id = $1))
@@ -95,10 +144,12 @@ async def pending(connection: Connection, mailbox_id: int | None, besides: Colle
     return [
         PendingBody(
             id=row["id"],
-            header_size=row["header_size"],
+            trace=row["trace"],
+            header=row["header"],
             rest=to_rest(row),
-            lines=(row["subject"], row["from_text"], row["to_text"]),
+            shown=(row["subject"], row["from_text"], row["to_text"]),
             parts=tuple(Part.from_row(part) for part in json.loads(row["parts"])),
+            sections=tuple(Place(*place) for place in json.loads(row["sections"] or "{}").values()),
         )
         for row in await connection.fetch(_PENDING, mailbox_id, _BATCH, list(besides))
     ]
@@ -108,16 +159,24 @@ _WRITE = """
 WITH ready AS (
     DELETE FROM mail.unindexed WHERE body_id = ANY($1::uuid[]) RETURNING body_id
 )
-INSERT INTO mail.words (body_id, words)
-SELECT body_id, array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(lexemes::jsonb)))
-FROM unnest($1::uuid[], $2::text[]) AS found (body_id, lexemes) JOIN ready USING (body_id)
+INSERT INTO mail.words (body_id, words, header, terms, body)
+SELECT body_id, array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(lexemes::jsonb))), header, terms, body
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS found (body_id, lexemes, header, terms, body)
+JOIN ready USING (body_id)
 ON CONFLICT DO NOTHING
 """
 
 
-async def write(connection: Connection, found: Sequence[tuple[UUID, list[str]]]) -> None:
+async def write(connection: Connection, found: Mapping[UUID, Words]) -> None:
     """Keep the words of these bodies; those that another worker has done meanwhile are passed over."""
-    await connection.execute(_WRITE, [body_id for body_id, _ in found], [json.dumps(lexemes) for _, lexemes in found])
+    await connection.execute(
+        _WRITE,
+        list(found),
+        [json.dumps(one.lexemes) for one in found.values()],
+        [one.header for one in found.values()],
+        [one.terms for one in found.values()],
+        [one.body for one in found.values()],
+    )
 
 
 _SEARCH = f"""

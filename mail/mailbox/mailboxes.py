@@ -11,7 +11,8 @@ import structlog
 
 from mail.body import Body, examine, new_body_id
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
-from mail.mailbox import finding, index, rows, store, sync, upkeep
+from mail.mailbox import finding, index, ordering, rows, store, sync, upkeep
+from mail.mailbox.criteria import holds
 from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse, Stored
 from mail.octets import Spool
 from mail.postgres import connected, transaction
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mail.blobs import Blobs
-    from mail.mailbox.criteria import Key
+    from mail.mailbox.criteria import Key, SortBy
     from mail.mailbox.model import Content, Mailbox, Message
     from mail.mailbox.rows import Depth, Row, States
     from mail.mailbox.sync import Changes, DeepCounts, Snapshot
+    from mail.mailbox.threads import Node, Threaded
     from mail.mailbox.upkeep import Swept
     from mail.message import Part, Place
     from mail.octets import Octets
     from mail.postgres import Connection, Pool
     from mail.rest import Rest
 
+_WRITTEN_TOGETHER = 8 << 20  # characters of text, of several messages
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
 log = structlog.get_logger()
 
@@ -436,15 +439,37 @@ class Mailboxes:
             total = await index.count(connection, mailbox_id, query)
         return _page(found, total, limit)
 
-    async def find(self, mailbox_id: int, key: Key) -> list[int]:
-        """The UIDs of what matches, ascending. key: without `In` and `Recent`, which are a session's own."""
-        if finding.uses_words(key):
+    async def find(self, mailbox_id: int, key: Key, sort_by: Sequence[tuple[SortBy, bool]] = ()) -> dict[int, int]:
+        """UIDs of what matches, each with its MODSEQ; ascending, or in that order (each with whether it is reversed).
+
+        key: without `In` and `Recent`, which are a session's own.
+        """
+        if holds(key, finding.ON_TEXTS):
             await self._index(mailbox_id)
+        if sort_by or holds(key, finding.ON_ORDER):
+            await self.put_in_order(mailbox_id)
         async with connected(self._pool) as connection:
-            return await finding.find(connection, mailbox_id, key, self._clock())
+            return await finding.find(connection, mailbox_id, key, self._clock(), sort_by)
+
+    async def threads(self, mailbox_id: int, key: Key, put: Callable[[Sequence[Threaded]], list[Node]]) -> list[Node]:
+        """What matches, in threads. put: an algorithm of `mail.mailbox.threads`."""
+        if holds(key, finding.ON_TEXTS):
+            await self._index(mailbox_id)
+        await self.put_in_order(mailbox_id)
+        async with connected(self._pool) as connection:
+            found = await finding.threaded(connection, mailbox_id, key, self._clock())
+        return await asyncio.to_thread(put, found)
+
+    async def put_in_order(self, mailbox_id: int | None) -> None:
+        """Give messages accepted before that was done what they are sorted and threaded by; all of them (None)."""
+        while True:
+            async with transaction(self._pool) as connection:
+                if not await ordering.fill(connection, mailbox_id):
+                    return
 
     async def index_pending(self) -> int:
         """Give the bodies that wait for them their words; how many. For a job: `search` does not depend on it."""
+        await self.put_in_order(None)
         return await self._index(None)
 
     async def sweep(self) -> Swept:
@@ -460,25 +485,29 @@ class Mailboxes:
                 pending = await index.pending(connection, mailbox_id, unreadable)
             if not pending:
                 return done
-            found = []
+            found: dict[UUID, index.Words] = {}
             for body in pending:
                 try:
-                    found.append((body.id, await self._words(body)))
+                    found[body.id] = await self._words(body)
                 except SystemDown as error:
                     log.warning("mail.body_unreadable", body=str(body.id), reason=error.reason)
                     unreadable.add(body.id)
+                if sum(len(words.body) for words in found.values()) > _WRITTEN_TOGETHER:
+                    break
             async with transaction(self._pool) as connection:
                 await index.write(connection, found)
             done += len(found)
 
-    async def _words(self, body: index.PendingBody) -> list[str]:
-        texts = [await self._text_bytes(body, part) for part in body.text_parts]
-        return await asyncio.to_thread(index.words, body, texts)
+    async def _words(self, body: index.PendingBody) -> index.Words:
+        texts = [await self._piece(body, part.start, part.stop) for part in body.text_parts]
+        headers = [await self._piece(body, start, stop) for start, stop in body.headers_within]
+        return await asyncio.to_thread(index.words, body, texts, headers)
 
-    async def _text_bytes(self, body: index.PendingBody, part: Part) -> bytes:
-        start = part.start - body.header_size
-        stop = min(part.stop - body.header_size, start + index.PART_LIMIT_BYTES)
-        return b"".join([chunk async for chunk in read(body.rest, self._blobs, start, stop)])
+    async def _piece(self, body: index.PendingBody, start: int, stop: int) -> bytes:
+        """Bytes of what follows the header, so many at most; offsets count from the header's first."""
+        size = len(body.header)
+        stop = min(stop - size, start - size + index.PART_LIMIT_BYTES)
+        return b"".join([chunk async for chunk in read(body.rest, self._blobs, start - size, stop)])
 
 
 def _page(found: list[Message], total: int, limit: int) -> Page:

@@ -37,7 +37,7 @@ class Row:
     """A message in a mailbox, as deep as was asked; what is deeper is empty.
 
     trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
-    received_bytes: of header and what follows.
+    received_bytes: of header and what follows. thread: a digest, the same for all messages of a thread.
     """
 
     uid: int
@@ -50,6 +50,7 @@ class Row:
     envelope: bytes = b""
     bodystructure: bytes = b""
     preview: str = ""
+    thread: bytes = b""
     trace: bytes = b""
     header: bytes = b""
     received_bytes: int = 0
@@ -89,7 +90,7 @@ ORDER BY m.uid
 
 _STRUCTURE = """
 SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, b.envelope, b.bodystructure,
-       b.preview
+       b.preview, substr(b.lineage, 1, 8) AS thread
 FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
 WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
 ORDER BY m.uid
@@ -97,7 +98,8 @@ ORDER BY m.uid
 
 _HEADER = """
 SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, b.envelope, b.bodystructure,
-       b.preview, m.trace || b.trace AS trace, b.header, b.size_bytes AS received_bytes, b.parts, b.sections
+       b.preview, substr(b.lineage, 1, 8) AS thread, m.trace || b.trace AS trace, b.header,
+       b.size_bytes AS received_bytes, b.parts, b.sections
 FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
 WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
 ORDER BY m.uid

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 STAR = 0
 """Stands for `*`, the last message there is."""
@@ -44,18 +44,18 @@ class SequenceSet:
         """
         if not known:
             return []
-        spans = self._spans(star or known[-1])
+        spans = self.spans(star or known[-1])
         places = ((bisect_left(known, first), bisect_right(known, last)) for first, last in spans)
         return [known[place] for start, stop in places for place in range(start, stop)]
 
     def numbers(self, count: int) -> list[int] | None:
         """Which of the message sequence numbers 1 … count it names; None when it names one that is not there."""
-        spans = self._spans(count)
+        spans = self.spans(count)
         if not count or spans[-1][1] > count:
             return None
         return [number for first, last in spans for number in range(first, last + 1)]
 
-    def _spans(self, star: int) -> list[tuple[int, int]]:
+    def spans(self, star: int) -> list[tuple[int, int]]:
         """First and last of each run, ascending and apart. star: what `*` stands for."""
         spans: list[tuple[int, int]] = []
         for first, last in sorted(tuple(sorted((a or star, b or star))) for a, b in self.ranges):
@@ -66,20 +66,23 @@ class SequenceSet:
         return spans
 
 
-def compress(numbers: Iterable[int]) -> bytes:
-    """Ascending numbers as a client reads them, such as `1:3,5`; empty for none."""
-    pieces: list[bytes] = []
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of numbers that follow on one another."""
     first = last = 0
     for number in numbers:
-        if number == last + 1 and first:
+        if first and number == last + 1:
             last = number
             continue
         if first:
-            pieces.append(_span(first, last))
+            yield first, last
         first = last = number
     if first:
-        pieces.append(_span(first, last))
-    return b",".join(pieces)
+        yield first, last
+
+
+def compress(numbers: Iterable[int]) -> bytes:
+    """Numbers as a client reads them, in their order, such as `1:3,5`; empty for none."""
+    return b",".join(_span(*run) for run in runs(numbers))
 
 
 def _span(first: int, last: int) -> bytes:

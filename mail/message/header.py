@@ -5,13 +5,15 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_tz
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mail.octets import Octets
 
 Fields: TypeAlias = dict[bytes, list[bytes]]
@@ -25,6 +27,7 @@ _KEPT = frozenset(
 _VALUE_LIMIT = 64 * 1024  # bytes of a value that are looked at
 _SHOWN_LIMIT = 1000  # characters of a decoded value
 _PARAMETERS_LIMIT = 100
+_DAY_SECONDS = 24 * 60 * 60
 _CHARSETS = re.compile(
     r"ascii|utf-(?:8|7|16(?:-[lb]e)?|32(?:-[lb]e)?)|iso8859-\d+|iso2022_\w+|cp\d+|koi8-\w|mac-\w+"
     r"|gb2312|gbk|gb18030|hz|big5\w*|euc_\w+|shift_jis\w*|johab|tis-620|hp-roman8|ptcp154|kz1048"
@@ -68,20 +71,18 @@ def split_fields(header: bytes) -> Fields:
     return fields
 
 
-def values(header: bytes, name: bytes) -> list[bytes]:
-    """The values of any field, by its lower-case name, unfolded."""
-    found: list[bytes] = []
-    is_wanted = False
+def lines(header: bytes) -> Iterator[tuple[str, str]]:
+    """Every field of a header, in order: its name in lower case, its value decoded."""
+    pieces: list[list[bytes]] = []
     for line in header.split(b"\r\n"):
-        if line[:1] in (b" ", b"\t"):
-            if is_wanted:
-                found[-1] += line
-            continue
-        before, colon, value = line.partition(b":")
-        is_wanted = bool(colon) and before.rstrip(b" \t").lower() == name
-        if is_wanted:
-            found.append(value)
-    return found
+        if line[:1] not in (b" ", b"\t"):
+            pieces.append([line])
+        elif pieces:
+            pieces[-1].append(line)
+    for line in map(b"".join, pieces):
+        name, colon, value = line.partition(b":")
+        if colon:
+            yield name.rstrip(b" \t").decode("ascii", "replace").lower(), decode(value, limit=_VALUE_LIMIT)
 
 
 def first(fields: Fields, name: bytes) -> bytes:
@@ -101,15 +102,18 @@ def without(header: bytes, name: bytes) -> bytes:
     return b"".join(kept)
 
 
-def decode(value: bytes) -> str:
-    """A value as text: encoded words undone (RFC 2047), 8-bit bytes taken as UTF-8 or else Windows-1252."""
+def decode(value: bytes, *, limit: int = _SHOWN_LIMIT) -> str:
+    """A value as text: encoded words undone (RFC 2047), 8-bit bytes taken as UTF-8 or else Windows-1252.
+
+    limit: characters that are kept.
+    """
     value = value[:_VALUE_LIMIT]
     if value.isascii() and b"=?" not in value:
         text = value.decode("ascii")
         if text.isprintable() and "  " not in text:
-            return text.strip()[:_SHOWN_LIMIT]
+            return text.strip()[:limit]
     text = _decode_words(value) if b"=?" in value else decode_bytes(value, "")
-    return _BLANKS.sub(" ", showable(text)).strip()[:_SHOWN_LIMIT]
+    return _BLANKS.sub(" ", showable(text)).strip()[:limit]
 
 
 def _decode_words(value: bytes) -> str:
@@ -174,15 +178,24 @@ def showable(text: str) -> str:
 
 
 def parse_date(value: bytes) -> datetime | None:
-    """The instant a Date field tells, aware; None if it tells none."""
-    if not value:
-        return None
+    """The instant a Date field tells, in the zone it is written in; None if it tells none.
+
+    A time of day that cannot be is midnight, a zone that cannot be is UTC (RFC 5256 §2.2).
+    """
     try:
-        found = parsedate_to_datetime(value[:100].decode("ascii", "replace"))
-        instant = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return instant.astimezone(UTC)
+        found = parsedate_tz(value[:100].decode("ascii", "replace"))
+        if found is None:
+            return None
+        year, month, day, hour, minute, second = found[:6]
+        offset_seconds = found[9] or 0
+        if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second <= 60):
+            hour = minute = second = 0
+        zone = timezone(timedelta(seconds=offset_seconds)) if abs(offset_seconds) < _DAY_SECONDS else UTC
+        instant = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
+        instant.astimezone(UTC)  # it can be told in UTC too
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    return instant
 
 
 def parse_parameters(value: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:

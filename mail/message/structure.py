@@ -21,6 +21,7 @@ from mail.message.header import (
     parse_parameters,
     split_fields,
 )
+from mail.message.order import Order, order_of
 from mail.message.part import Part, Place
 from mail.message.text import preview
 from mail.octets import count
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from mail.message.addresses import Mailbox
     from mail.octets import Octets
 
 _DEPTH_LIMIT = 100  # multiparts and messages within each other
@@ -47,8 +49,9 @@ class Structure:
 
     header_size: bytes, the empty line included. fields: of the outermost header. message_id, subject, from_text,
     to_text: decoded. preview: the first words, at most 200 characters. attachments: how many parts are files.
-    envelope, bodystructure: IMAP's, ready to send. parts: the leaves in order. sent_at: of Date, aware.
-    sections: by number, where each part lies; None when the message is a single one, whose place is plain.
+    envelope, bodystructure: IMAP's, ready to send. parts: the leaves in order. sent_at: of Date, in its zone.
+    order: what it is sorted and threaded by. sections: by number, where each part lies; None when the message is a
+    single one, whose place is plain.
     """
 
     header_size: int
@@ -63,6 +66,7 @@ class Structure:
     bodystructure: bytes
     parts: tuple[Part, ...]
     sent_at: datetime | None
+    order: Order
     sections: Mapping[str, Place] | None
 
 
@@ -72,27 +76,30 @@ def scan(content: Octets) -> Structure:
     root = walk.run()
     fields = root.fields
     parts = tuple(walk.leaves)
+    subject = decode(first(fields, b"subject"))
+    senders, recipients = (parse_addresses(first(fields, name)) for name in (b"from", b"to"))
     return Structure(
         header_size=root.start,
         fields=fields,
         message_id=decode(first(fields, b"message-id")),
-        subject=decode(first(fields, b"subject")),
-        from_text=_names(first(fields, b"from")),
-        to_text=_names(first(fields, b"to")),
+        subject=subject,
+        from_text=_names(senders),
+        to_text=_names(recipients),
         preview=preview(content, parts),
         attachments=sum(part.is_attachment for part in parts),
         envelope=imap.envelope(fields),
         bodystructure=_bodystructure(root),
         parts=parts,
         sent_at=parse_date(first(fields, b"date")),
+        order=order_of(fields, content[: root.start], subject, senders, recipients),
         sections=_sections(root) if root.children else None,
     )
 
 
-def _names(value: bytes) -> str:
+def _names(addresses: list[Mailbox]) -> str:
     """`Claire N. <claire@sante.gov.test>, …` for display."""
     shown = []
-    for mailbox in parse_addresses(value)[:20]:
+    for mailbox in addresses[:20]:
         if mailbox.host is None:
             continue
         address = decode(mailbox.local or b"") + (f"@{decode(mailbox.host)}" if mailbox.host else "")

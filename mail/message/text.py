@@ -101,6 +101,14 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKD", text).translate(_UNMARKED).casefold()
 
 
+def collation_key(text: str) -> str:
+    """What to compare in its stead, byte by byte: case and accents aside, capitals before signs such as `_`.
+
+    So does i;unicode-casemap (RFC 5051) order texts, except that accents count there.
+    """
+    return fold(text).upper()
+
+
 def readable(raw: bytes, part: Part) -> str:
     """The text of a part, from its encoded bytes: decoded, HTML stripped, blanks folded."""
     text = decode_bytes(decode_part(raw, part.encoding), part.charset)

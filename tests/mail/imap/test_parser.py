@@ -132,8 +132,8 @@ def test_what_a_search_returns_is_read() -> None:
     assert read(b"UID SEARCH RETURN (MIN COUNT) ALL").returns == {c.Return.MIN, c.Return.COUNT}
     assert read(b"SEARCH RETURN () ALL").returns == {c.Return.ALL}
     assert read(b"SORT (REVERSE DATE SUBJECT) UTF-8 ALL").criteria == (
-        (c.SortBy.DATE, True),
-        (c.SortBy.SUBJECT, False),
+        (k.SortBy.DATE, True),
+        (k.SortBy.SUBJECT, False),
     )
     assert read(b"UID THREAD REFERENCES UTF-8 ALL").algorithm == "REFERENCES"
 

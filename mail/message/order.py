@@ -1,0 +1,92 @@
+"""What a message is sorted and threaded by (RFC 5256 §2.2 and §3), computed once, as it is accepted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mail.message.addresses import parse_addresses
+from mail.message.header import decode, first
+from mail.message.subject import base_subject
+from mail.message.text import collation_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mail.message.addresses import Mailbox
+    from mail.message.header import Fields
+
+DIGEST_BYTES = 8
+_ANCESTORS_LIMIT = 16  # of References: the first, and the last ones
+_SHOWN_LIMIT = 200  # characters of a name
+_MESSAGE_ID = re.compile(rb'<((?:[^<>"]|"(?:[^"\\]|\\.)*")*@[^<>]*)>')
+_PLAIN = re.compile(rb"[!#-~]+")
+_BLANKS = re.compile(rb"\s+")
+_QUOTED_LOCAL = re.compile(rb'"([A-Za-z0-9!#$%&\'*+/=?^_`{|}~.-]+)"@')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """Texts are keys to compare, not to show.
+
+    subject: the base subject. is_reply: something such as `Re:` was cut from it. from_mailbox, to_mailbox, cc_mailbox:
+    the local part of the first address. from_name, to_name: its display name, else the address (RFC 5957).
+    lineage: digests of Message-IDs, 8 bytes each, from the first message of the thread down to this one.
+    """
+
+    subject: str
+    is_reply: bool
+    from_mailbox: str
+    to_mailbox: str
+    cc_mailbox: str
+    from_name: str
+    to_name: str
+    lineage: bytes
+
+
+def order_of(fields: Fields, header: bytes, subject: str, senders: list[Mailbox], recipients: list[Mailbox]) -> Order:
+    """subject: decoded. senders, recipients: the addresses of From and To."""
+    base = base_subject(subject)
+    return Order(
+        subject=collation_key(base.text),
+        is_reply=base.is_reply,
+        from_mailbox=_mailbox(senders),
+        to_mailbox=_mailbox(recipients),
+        cc_mailbox=_mailbox(parse_addresses(first(fields, b"cc"))),
+        from_name=_name(senders),
+        to_name=_name(recipients),
+        lineage=_lineage(fields, header),
+    )
+
+
+def _mailbox(addresses: list[Mailbox]) -> str:
+    return collation_key(decode(addresses[0].local or b"")[:_SHOWN_LIMIT]) if addresses else ""
+
+
+def _name(addresses: list[Mailbox]) -> str:
+    if not addresses:
+        return ""
+    found = addresses[0]
+    address = b"@".join(piece for piece in (found.local, found.host) if piece)
+    return collation_key(decode(found.name or address)[:_SHOWN_LIMIT])
+
+
+def _lineage(fields: Fields, header: bytes) -> bytes:
+    """A message without a Message-ID goes by the digest of its header."""
+    own = next(_message_ids(first(fields, b"message-id")), header)
+    ancestors = list(_message_ids(first(fields, b"references")))
+    if not ancestors:
+        ancestors = list(islice(_message_ids(first(fields, b"in-reply-to")), 1))
+    if len(ancestors) > _ANCESTORS_LIMIT:
+        ancestors[1 : 1 - _ANCESTORS_LIMIT] = []
+    return b"".join(blake2b(one, digest_size=DIGEST_BYTES).digest() for one in (*ancestors, own))
+
+
+def _message_ids(value: bytes) -> Iterator[bytes]:
+    """The valid Message-IDs of a field, in one form each: without blanks, nor quotes that need not be."""
+    for found in _MESSAGE_ID.finditer(value):
+        one = found[1]
+        yield one if _PLAIN.fullmatch(one) else _QUOTED_LOCAL.sub(rb"\1@", _BLANKS.sub(b"", one))
