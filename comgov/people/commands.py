@@ -138,7 +138,7 @@ def password(
     password_file: _PasswordFile = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Give a person a new password; their sessions end."""
+    """Give a person a new password; their sessions and app passwords end."""
     new = read_password(password_file)
     on_platform(context, config, lambda platform: actions.set_password(platform, operator(), address, new))
     print(f"{address} has a new password.")

@@ -72,6 +72,8 @@ def messages(text: bytes) -> SequenceSet:
         ),
         (b"UID MOVE 1:* Trash", c.Copy(messages(b"1:*"), True, "Trash", True)),
         (b"GETQUOTAROOT inbox", c.Quota("INBOX", True)),
+        (b'SETQUOTA "" (STORAGE 512 message 9)', c.SetQuota("", {"STORAGE": 512, "MESSAGE": 9})),
+        (b"SETQUOTA a ()", c.SetQuota("a", {})),
         (b"SETACL INBOX eric lr", c.Acl("SETACL", "INBOX", "eric", "lr")),
     ],
 )
