@@ -101,7 +101,7 @@ def _people(fields: Fields, name: bytes) -> list[Person]:
         for mailbox in parse_addresses(value)[: _PEOPLE_LIMIT - len(found)]:
             if mailbox.host is None or mailbox.local is None:
                 continue
-            address = showable(f"{decode_bytes(mailbox.local, '')}@{decode_bytes(mailbox.host, '')}")[:320]
+            address = showable("@".join(decode_bytes(part, "") for part in (mailbox.local, mailbox.host) if part))[:320]
             found.append(Person(decode(mailbox.name) or address, address))
     return found
 

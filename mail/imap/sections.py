@@ -53,14 +53,18 @@ def narrowed(start: int, stop: int, span: tuple[int, int] | None) -> tuple[int, 
 def _matcher(names: frozenset[bytes]) -> re.Pattern[bytes]:
     """A field of one of these names, folded lines and all."""
     return re.compile(
-        rb"^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % b"|".join(map(re.escape, sorted(names))),
+        rb"^(?:%b)[ \t]*:[^\n]*(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*" % b"|".join(map(re.escape, sorted(names))),
         re.IGNORECASE | re.MULTILINE,
     )
 
 
 def header_fields(header: bytes, names: frozenset[bytes], *, besides: bool) -> bytes:
-    """The fields of these lower-case names byte for byte, or all others, and the empty line (RFC 9051 §6.4.5.1)."""
-    text = header.removesuffix(b"\r\n") if header.endswith((b"\r\n\r\n", b"\n\n")) or header == b"\r\n" else header
+    """The fields of these lower-case names byte for byte, or all others, and the empty line (RFC 9051 §6.4.5.1).
+
+    A header without an empty line, that of a message without a body, has none here either.
+    """
+    has_end = header.endswith(b"\r\n\r\n") or header == b"\r\n"
+    text = header[:-2] if has_end else header
     matcher = _matcher(names)
     kept = matcher.sub(b"", text) if besides else b"".join(found[0] for found in matcher.finditer(text))
-    return kept + b"\r\n"
+    return kept + b"\r\n" if has_end else kept

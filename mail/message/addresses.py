@@ -1,26 +1,39 @@
-"""The address lists of From, To and their like (RFC 5322 §3.4), as lenient as mail is in the wild."""
+"""The address lists of From, To and their like (RFC 5322 §3.4, §4.4), as lenient as mail is in the wild."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from mail.message.header import comment_end
+
+if TYPE_CHECKING:
+    from mail.message.header import Fields
 
 _LIMIT = 1000  # mailboxes of one field that are looked at
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[(<>,;:]|[^"(<>,;:]+', re.DOTALL)
-_COMMENT_EDGE = re.compile(rb"[()]|\\.", re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|\[[^\[\]]*\]|[(<>,;:@\[]|[ \t\r\n]+|[^"(<>,;:@\[ \t\r\n]+', re.DOTALL)
 _SIMPLE = re.compile(rb'(?:"([^"\\<>,;:()]*)"[ \t]*|([^"\\<>,;:()@]*))<([^"\\<>,;:()@\s]+)@([^"\\<>,;:()@\s]+)>')
 _BARE = re.compile(rb'()()([^"\\<>,;:()@\s]+)@([^"\\<>,;:()@\s]+)')
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)(?:"|\Z)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_ROUTE = re.compile(rb"(?:@[^:]*:)?(.*)", re.DOTALL)
+_AROUND_DOT = re.compile(rb" ?\. ?")
+_BLANK = b" "
 
 
 class Mailbox(NamedTuple):
-    """One mailbox as written, encoded words not undone. `host` is None at a group's start, both at its end."""
+    """One mailbox as written, encoded words not undone; what an address lacks is empty.
+
+    route: the domains it is to pass (`@a,@b`, RFC 5322 §4.4). `host` is None at a group's start, both at its end.
+    """
 
     name: bytes
     local: bytes | None
     host: bytes | None
+    route: bytes = b""
+
+
+def addresses_of(fields: Fields, name: bytes) -> list[Mailbox]:
+    """The mailboxes of all fields of that (lower-case) name."""
+    return [mailbox for value in fields.get(name, ()) for mailbox in parse_addresses(value)]
 
 
 def parse_addresses(value: bytes) -> list[Mailbox]:
@@ -28,7 +41,7 @@ def parse_addresses(value: bytes) -> list[Mailbox]:
     if not value:
         return []
     if simple := _SIMPLE.fullmatch(value) or _BARE.fullmatch(value):
-        return [Mailbox((simple[1] or simple[2]).strip(), simple[3], simple[4])]
+        return [Mailbox((simple[1] or simple[2] or b"").strip(), simple[3], simple[4])]
     return _Parser(value).parse()
 
 
@@ -54,9 +67,10 @@ class _Parser:
             assert token is not None  # every byte begins one
             position = token.end()
             if token[0] == b"(":
-                position = self._skip_comment(position)
+                position, self.comment = comment_end(self.value, token.start())
+                self._take(_BLANK)
             else:
-                self._take(token[0])
+                self._take(_BLANK if token[0].isspace() else token[0])
         self._end_mailbox()
         self._end_group()
         return self.found
@@ -68,7 +82,7 @@ class _Parser:
                 self.is_inside = False
             else:
                 self.inside.append(token)
-        elif token == b"<":
+        elif token == b"<" and self.inside is None:
             self.inside, self.is_inside = [], True
         elif token == b",":
             self._end_mailbox()
@@ -77,21 +91,12 @@ class _Parser:
         elif token == b";":
             self._end_mailbox()
             self._end_group()
-        elif token != b">":
+        elif token not in (b"<", b">") and self.inside is None:
             self.text.append(token)
-
-    def _skip_comment(self, position: int) -> int:
-        depth, start = 1, position
-        for edge in _COMMENT_EDGE.finditer(self.value, position):
-            depth += {b"(": 1, b")": -1}.get(edge[0], 0)
-            if depth == 0:
-                self.comment = self.value[start : edge.start()]
-                return edge.end()
-        return len(self.value)
 
     def _begin_group(self) -> None:
         self._end_group()
-        self.found.append(Mailbox(b"", _unquote(b"".join(self.text)), None))
+        self.found.append(Mailbox(b"", _phrase(self.text), None))
         self.in_group = True
         self._clear()
 
@@ -101,22 +106,49 @@ class _Parser:
         self.in_group = False
 
     def _end_mailbox(self) -> None:
-        text = b"".join(self.text).strip()
+        words = [token for token in self.text if token != _BLANK]
         if self.inside is not None:
-            name, address = _unquote(text), b"".join(self.inside).strip()
-        else:
-            name, address = self.comment.strip(), text
-        routed = _ROUTE.fullmatch(address)
-        assert routed is not None  # it matches anything
-        local, at, host = routed[1].rpartition(b"@")
-        if at:
-            self.found.append(Mailbox(name, _unquote(local), host.strip()))
-        elif address:
-            self.found.append(Mailbox(name, _unquote(address), b""))
+            self.found.append(_addressed(_phrase(self.text), self.inside))
+        elif b"@" in words or (len(words) == 1 and not words[0].startswith(b'"')):
+            self.found.append(_addressed(self.comment.strip(), self.text))
+        elif words:
+            self.found.append(Mailbox(_phrase(self.text), b"", b""))
         self._clear()
 
 
-def _unquote(text: bytes) -> bytes:
-    if b'"' not in text:
-        return text.strip()
-    return _QUOTED.sub(lambda quoted: _ESCAPE.sub(rb"\1", quoted[1]), text).strip()
+def _addressed(name: bytes, tokens: list[bytes]) -> Mailbox:
+    """A mailbox whose address these tokens are: a route, a local part, a domain; whichever of them there is."""
+    route = b""
+    if b":" in tokens and _joined(tokens).startswith(b"@"):
+        colon = tokens.index(b":")
+        route, tokens = _joined(tokens[:colon]).replace(b" ", b""), tokens[colon + 1 :]
+    if b"@" not in tokens:
+        return Mailbox(name, _joined(tokens), b"", route)
+    at = len(tokens) - 1 - tokens[::-1].index(b"@")
+    return Mailbox(name, _joined(tokens[:at]), _joined(tokens[at + 1 :]), route)
+
+
+def _joined(tokens: list[bytes]) -> bytes:
+    """What they say of an address, where blanks may stand around dots and at the ends."""
+    return _AROUND_DOT.sub(b".", b"".join(map(_unquoted, tokens)).strip())
+
+
+def _phrase(tokens: list[bytes]) -> bytes:
+    """The words of a name, quotes undone and one blank between them."""
+    words: list[bytes] = []
+    is_new = True
+    for token in tokens:
+        is_quoted = token.startswith(b'"')
+        if token != _BLANK and (is_new or is_quoted):
+            words.append(_unquoted(token))
+        elif token != _BLANK:
+            words[-1] += token
+        is_new = is_quoted or token == _BLANK
+    return b" ".join(words)
+
+
+def _unquoted(token: bytes) -> bytes:
+    if not token.startswith(b'"'):
+        return token
+    inside = token[1:-1] if len(token) > 1 and token.endswith(b'"') else token[1:]
+    return _ESCAPE.sub(rb"\1", inside)

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _BLANKS = re.compile(r"\s+")
 _ENCODED_WORD = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?\s]*)\?=")
 _PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|\Z)|([^\s;]*))', re.DOTALL)
+_COMMENT_OR_QUOTED = re.compile(rb'\(|"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
+_COMMENT_EDGE = re.compile(rb"[()]|\\.", re.DOTALL)
 _CONTINUED = re.compile(rb"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -88,6 +90,11 @@ def lines(header: bytes) -> Iterator[tuple[str, str]]:
 def first(fields: Fields, name: bytes) -> bytes:
     """The first value of that field; empty when it is absent."""
     return fields[name][0] if name in fields else b""
+
+
+def last(fields: Fields, name: bytes) -> bytes | None:
+    """The last value of that field, the one that a signature covers (RFC 6376 §5.4.2); None when it is absent."""
+    return fields[name][-1] if name in fields else None
 
 
 def without(header: bytes, name: bytes) -> bytes:
@@ -198,17 +205,77 @@ def parse_date(value: bytes) -> datetime | None:
     return instant
 
 
-def parse_parameters(value: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """A value such as `text/plain; charset=utf-8`: what stands before the first `;`, and the parameters.
+def comment_end(value: bytes, start: int) -> tuple[int, bytes]:
+    """Where the comment that begins at `start` ends (at the end of all if it never does), and what it says."""
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(value, start):
+        depth += {b"(": 1, b")": -1}.get(edge[0], 0)
+        if depth == 0:
+            return edge.end(), _ESCAPE.sub(rb"\1", value[start + 1 : edge.start()])
+    return len(value), b""
 
-    Both in the order and coding in which they stand; names in lower case.
-    """
+
+def without_comments(value: bytes) -> bytes:
+    """The value with a blank for every comment (RFC 5322 §3.2.2)."""
+    pieces = []
+    end = 0
+    while (found := _COMMENT_OR_QUOTED.search(value, end)) is not None:
+        if found[0] == b"(":
+            pieces += [value[end : found.start()], b" "]
+            end, _ = comment_end(value, found.start())
+        else:
+            pieces.append(value[end : found.end()])
+            end = found.end()
+    pieces.append(value[end:])
+    return b"".join(pieces)
+
+
+def parse_parameters(value: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """A value such as `text/plain; charset=utf-8`: what stands before the first `;`, and the parameters, as written."""
+    if b"(" in value:
+        value = without_comments(value)
     head, _, _ = value.partition(b";")
     parameters = []
     for found in islice(_PARAMETER.finditer(value, len(head)), _PARAMETERS_LIMIT):
         quoted = found[2]
-        parameters.append((found[1].lower(), found[3] if quoted is None else _ESCAPE.sub(rb"\1", quoted)))
-    return head.strip().lower(), parameters
+        parameters.append((found[1], found[3] if quoted is None else _ESCAPE.sub(rb"\1", quoted)))
+    return head.strip(), parameters
+
+
+def joined(parameters: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same with those that came in pieces made one (RFC 2231 §3): `a*0`, `a*1` are `a`; `a*0*`, `a*1` are `a*`.
+
+    Pieces of which one is missing stay as they are. What came in pieces stands last.
+    """
+    whole: list[tuple[bytes, bytes]] = []
+    pieces: dict[bytes, list[_Piece]] = {}
+    for name, value in parameters:
+        found = _CONTINUED.fullmatch(name)
+        if found is None or found[2] is None:
+            whole.append((name, value))
+        else:
+            piece = _Piece(int(found[2]), found[3] is not None, name, value)
+            pieces.setdefault(found[1].lower(), []).append(piece)
+    for found_pieces in pieces.values():
+        whole += _one(sorted(found_pieces))
+    return whole
+
+
+class _Piece(NamedTuple):
+    place: int
+    is_encoded: bool
+    name: bytes
+    value: bytes
+
+
+def _one(pieces: list[_Piece]) -> list[tuple[bytes, bytes]]:
+    if [piece.place for piece in pieces] != list(range(len(pieces))):
+        return [(piece.name, piece.value) for piece in pieces]
+    name = pieces[0].name.partition(b"*")[0]
+    if not any(piece.is_encoded for piece in pieces):
+        return [(name, b"".join(piece.value for piece in pieces))]
+    value = b"".join(piece.value if piece.is_encoded else piece.value.replace(b"%", b"%25") for piece in pieces)
+    return [(name + b"*", value if pieces[0].is_encoded else b"''" + value)]
 
 
 def parameter(parameters: list[tuple[bytes, bytes]], name: bytes) -> str:
@@ -216,10 +283,8 @@ def parameter(parameters: list[tuple[bytes, bytes]], name: bytes) -> str:
     plain = b""
     pieces: list[tuple[int, bool, bytes]] = []
     for key, value in parameters:
-        if not key.startswith(name):
-            continue
         found = _CONTINUED.fullmatch(key)
-        if found is None or found[1] != name:
+        if found is None or found[1].lower() != name:
             continue
         if found[2] is None and found[3] is None:
             plain = plain or value

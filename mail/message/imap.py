@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mail.message.addresses import parse_addresses
-from mail.message.header import first
+from mail.message.addresses import addresses_of
+from mail.message.header import last, without_comments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")
 _QUOTABLE_ESCAPED = re.compile(rb"[ -~]*")
 _ESCAPED = re.compile(rb'(["\\])')
-_STRING_LIMIT = 10_000  # bytes of a string in a structure; the whole stands in the header
+_BLANKS = re.compile(rb"[ \t\r\n]+")
+_TOKEN_OF_LIST = re.compile(rb"[^\s,;]+")
 
 
 def string(value: bytes) -> bytes:
     """A quoted string, or a literal when it holds what quotes cannot."""
-    value = value[:_STRING_LIMIT]
     if _QUOTABLE.fullmatch(value):
         return b'"%b"' % value
     if _QUOTABLE_ESCAPED.fullmatch(value):
@@ -30,39 +30,48 @@ def string(value: bytes) -> bytes:
 
 
 def nstring(value: bytes | None) -> bytes:
-    """A string, NIL for nothing."""
-    return string(value) if value else b"NIL"
+    """A string, NIL for None."""
+    return b"NIL" if value is None else string(value)
+
+
+def _words(value: bytes | None) -> bytes:
+    """A string for people: one blank between words, however they were folded; NIL for None."""
+    return nstring(None if value is None else _BLANKS.sub(b" ", value).strip(b" "))
 
 
 def envelope(fields: Fields) -> bytes:
-    """The ENVELOPE; Sender and Reply-To are those of From when absent."""
+    """The ENVELOPE; Sender and Reply-To are those of From when absent.
+
+    Of a field that stands twice the last counts; of addresses all do, so that none is hidden behind another.
+    """
     sender = _addresses(fields, b"from")
     return b"(%b)" % b" ".join(
         (
-            nstring(first(fields, b"date")),
-            nstring(first(fields, b"subject")),
+            nstring(last(fields, b"date")),
+            _words(last(fields, b"subject")),
             sender,
             _addresses(fields, b"sender", sender),
             _addresses(fields, b"reply-to", sender),
             _addresses(fields, b"to"),
             _addresses(fields, b"cc"),
             _addresses(fields, b"bcc"),
-            nstring(first(fields, b"in-reply-to")),
-            nstring(first(fields, b"message-id")),
+            nstring(last(fields, b"in-reply-to")),
+            nstring(last(fields, b"message-id")),
         )
     )
 
 
 def _addresses(fields: Fields, name: bytes, otherwise: bytes = b"NIL") -> bytes:
-    found = parse_addresses(first(fields, name))
+    found = addresses_of(fields, name)
     if not found:
         return otherwise
     return b"(%b)" % b"".join(
-        b"(%b NIL %b %b)"
+        b"(%b %b %b %b)"
         % (
-            nstring(mailbox.name),
-            b"NIL" if mailbox.local is None else string(mailbox.local),
-            b"NIL" if mailbox.host is None else string(mailbox.host),
+            _words(mailbox.name or None),
+            nstring(mailbox.route or None),
+            nstring(mailbox.local),
+            nstring(mailbox.host),
         )
         for mailbox in found
     )
@@ -72,14 +81,13 @@ def parameters(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
     """A parenthesised list of names and values, NIL for none."""
     if not pairs:
         return b"NIL"
-    return b"(%b)" % b" ".join(b"%b %b" % (string(name.upper()), string(value)) for name, value in pairs)
+    return b"(%b)" % b" ".join(b"%b %b" % (string(name), string(value)) for name, value in pairs)
 
 
-def disposition(value: tuple[bytes, list[tuple[bytes, bytes]]] | None) -> bytes:
-    """A Content-Disposition, NIL for none."""
-    if value is None:
-        return b"NIL"
-    return b"(%b %b)" % (string(value[0].upper()), parameters(value[1]))
+def languages(value: bytes) -> bytes:
+    """A parenthesised list of the tags of a Content-Language, NIL for none."""
+    found = _TOKEN_OF_LIST.findall(without_comments(value))
+    return b"(%b)" % b" ".join(map(string, found)) if found else b"NIL"
 
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|\{(\d+)\}\r\n|[()]|[^ ()"{]+', re.DOTALL)

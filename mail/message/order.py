@@ -8,8 +8,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mail.message.addresses import parse_addresses
-from mail.message.header import decode, first
+from mail.message.addresses import addresses_of
+from mail.message.header import decode, first, last
 from mail.message.subject import base_subject
 from mail.message.text import collation_key
 
@@ -55,7 +55,7 @@ def order_of(fields: Fields, header: bytes, subject: str, senders: list[Mailbox]
         is_reply=base.is_reply,
         from_mailbox=_mailbox(senders),
         to_mailbox=_mailbox(recipients),
-        cc_mailbox=_mailbox(parse_addresses(first(fields, b"cc"))),
+        cc_mailbox=_mailbox(addresses_of(fields, b"cc")),
         from_name=_name(senders),
         to_name=_name(recipients),
         lineage=_lineage(fields, header),
@@ -76,7 +76,7 @@ def _name(addresses: list[Mailbox]) -> str:
 
 def _lineage(fields: Fields, header: bytes) -> bytes:
     """A message without a Message-ID goes by the digest of its header."""
-    own = next(_message_ids(first(fields, b"message-id")), header)
+    own = next(_message_ids(last(fields, b"message-id") or b""), header)
     ancestors = list(_message_ids(first(fields, b"references")))
     if not ancestors:
         ancestors = list(islice(_message_ids(first(fields, b"in-reply-to")), 1))

@@ -6,20 +6,23 @@ time is linear in the bytes whatever their nesting. Beyond the limits below a pa
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mail.message import imap
-from mail.message.addresses import parse_addresses
+from mail.message.addresses import addresses_of
 from mail.message.header import (
     Fields,
     decode,
     first,
-    header_size,
+    joined,
+    last,
     parameter,
     parse_date,
     parse_parameters,
     split_fields,
+    without_comments,
 )
 from mail.message.order import Order, order_of
 from mail.message.part import Part, Place
@@ -35,12 +38,14 @@ if TYPE_CHECKING:
 
 _DEPTH_LIMIT = 100  # multiparts and messages within each other
 _PARTS_LIMIT = 1000
-_DASHES_LIMIT = 200_000  # lines that begin with "--" and are no boundary
+_LOOKS_LIMIT = 200_000  # comparisons of a line that begins with "--" with boundaries of one length
 _BOUNDARY_LIMIT = 200  # bytes; RFC 2046 §5.1.1 allows 70
 _FIELD_LIMIT = 16 * 1024  # bytes of a Content-Type or Content-Disposition that are looked at
 _SHOWN_LIMIT = 1000  # characters
-_TEXT = (b"text", b"plain")
-_OPAQUE = (b"application", b"octet-stream")
+_DEFAULT_CHARSET = (b"charset", b"us-ascii")  # RFC 2045 §5.2
+_TYPE = re.compile(rb"([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)[ \t]*/[ \t]*([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)")
+_TOKEN = re.compile(rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")
+_MESSAGES = {(b"message", b"rfc822"), (b"message", b"global")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,12 +81,12 @@ def scan(content: Octets) -> Structure:
     root = walk.run()
     fields = root.fields
     parts = tuple(walk.leaves)
-    subject = decode(first(fields, b"subject"))
-    senders, recipients = (parse_addresses(first(fields, name)) for name in (b"from", b"to"))
+    subject = decode(last(fields, b"subject") or b"")
+    senders, recipients = addresses_of(fields, b"from"), addresses_of(fields, b"to")
     return Structure(
         header_size=root.start,
         fields=fields,
-        message_id=decode(first(fields, b"message-id")),
+        message_id=decode(last(fields, b"message-id") or b""),
         subject=subject,
         from_text=_names(senders),
         to_text=_names(recipients),
@@ -90,7 +95,7 @@ def scan(content: Octets) -> Structure:
         envelope=imap.envelope(fields),
         bodystructure=_bodystructure(root),
         parts=parts,
-        sent_at=parse_date(first(fields, b"date")),
+        sent_at=parse_date(last(fields, b"date") or b""),
         order=order_of(fields, content[: root.start], subject, senders, recipients),
         sections=_sections(root) if root.children else None,
     )
@@ -113,6 +118,7 @@ class _Node:
     """A part while the walk is inside it.
 
     prefix: what its children's numbers begin with. header: where its own header begins; start, stop: of its body.
+    kind: type and subtype, in lower case; shown: the same as BODYSTRUCTURE has it.
     """
 
     number: str
@@ -121,6 +127,7 @@ class _Node:
     header: int
     start: int
     kind: tuple[bytes, bytes]
+    shown: tuple[bytes, bytes]
     parameters: list[tuple[bytes, bytes]]
     boundary: bytes = b""
     stop: int = 0
@@ -134,96 +141,128 @@ class _Node:
 
     @property
     def is_message(self) -> bool:
-        return self.kind == (b"message", b"rfc822")
+        return self.kind in _MESSAGES
+
+    def be_opaque(self) -> None:
+        """Take it whole, as bytes."""
+        self.kind = self.shown = (b"application", b"octet-stream")
+        self.parameters = []
+        self.boundary = b""
 
 
 class _Walk:
-    """One pass: `stack` holds the parts that are open, `open_at` where in it each boundary stands, innermost last."""
+    """One pass: `stack` holds the parts that are open, `open_at` where in it each boundary stands, innermost last.
+
+    lengths: of the boundaries that are open, longest first. looked: how often a line was compared with one.
+    """
 
     def __init__(self, content: Octets) -> None:
         self.content = content
         self.stack: list[_Node] = []
         self.open_at: dict[bytes, list[int]] = {}
+        self.lengths: list[int] = []
+        self.looked = 0
         self.leaves: list[Part] = []
         self.nodes = 0
         self.lines = 0
         self.counted_to = 0
 
     def run(self) -> _Node:
-        size = header_size(self.content)
-        root = self._open(0, size, None)
-        position = size - 2
-        dashes = 0
-        while self.open_at and dashes < _DASHES_LIMIT:
-            at = self.content.find(b"\r\n--", max(position, 0))
-            if at < 0:
-                break
-            line_end = self.content.find(b"\r\n", at + 4, at + 4 + _BOUNDARY_LIMIT)
-            line = self.content[at + 4 : line_end if line_end >= 0 else at + 4 + _BOUNDARY_LIMIT].rstrip(b" \t")
-            level, is_last = self._match(line)
-            if level < 0:
-                dashes += 1
-                position = at + 4
-                continue
+        root = self._open(0, None)
+        position = root.start - 2
+        while self.open_at and (at := self._next_boundary(position)) >= 0:
+            level, after = self._level_of(at)
             self._close_above(level, at)
-            position = len(self.content) if line_end < 0 else line_end
+            is_last = self.content[after : after + 2] == b"--"
+            line_end = self.content.find(b"\r\n", after)
             if is_last:
                 self._forget(level)
             elif self.nodes < _PARTS_LIMIT and line_end >= 0:
-                position = self._begin_part(line_end + 2) - 2
+                self._open(line_end + 2, self.stack[-1])
+                line_end = self.stack[-1].start - 2
+            if line_end < 0:
+                break
+            position = line_end
         self._close_above(-1, len(self.content))
         return root
 
-    def _match(self, line: bytes) -> tuple[int, bool]:
-        """The place in the stack of the multipart whose boundary that is, -1 for none; and whether it is the last."""
-        if levels := self.open_at.get(line):
-            return levels[-1], False
-        if line.endswith(b"--") and (levels := self.open_at.get(line[:-2])):
-            return levels[-1], True
-        return -1, False
+    def _next_boundary(self, position: int) -> int:
+        """Where the line end before the next boundary line stands; -1 when there is none."""
+        at = max(position, 0)
+        while self.looked < _LOOKS_LIMIT and (at := self.content.find(b"\r\n--", at)) >= 0:
+            if self._level_of(at)[0] >= 0:
+                return at
+            at += 2
+        return -1
 
-    def _begin_part(self, start: int) -> int:
-        """Open the part whose header begins at `start`; gives where its body, or its innermost one's, begins."""
-        before = self.content.find(b"\r\n--", start - 2)
-        limit = len(self.content) if before < 0 else before + 2
-        size = header_size(self.content, start, max(start, limit))
-        self._open(start, size, self.stack[-1])
-        return self.stack[-1].start
+    def _level_of(self, at: int) -> tuple[int, int]:
+        """The place in the stack of the multipart whose boundary begins the line after `at`, -1 for none; and where
+        the boundary ends. What follows it on its line does not matter (RFC 2046 §5.1.1), the longest one counts."""
+        line = self.content[at + 4 : at + 4 + _BOUNDARY_LIMIT]
+        for length in self.lengths:
+            self.looked += 1
+            if levels := self.open_at.get(line[:length]):
+                return levels[-1], at + 4 + length
+        return -1, at
 
-    def _open(self, start: int, size: int, parent: _Node | None) -> _Node:
-        """Put a part on the stack; of a message within, its own outermost part too."""
-        fields = split_fields(self.content[start : start + size])
-        kind, parameters = _content_type(fields, parent)
-        node = _Node(*_numbers(parent), fields, start, start + size, kind, parameters)
-        node.first_line = self._lines_before(start + size)
+    def _header_end(self, start: int) -> int:
+        """Where the header that begins at `start` ends: after its empty line, or before a boundary line."""
+        if not start and self.content[:2] == b"\r\n":
+            return 2
+        at = looked_up_to = max(start - 2, 0)
+        while True:
+            at = self.content.find(b"\r\n--", at) if self.open_at and self.looked < _LOOKS_LIMIT else -1
+            is_boundary = at >= 0 and self._level_of(at)[0] >= 0
+            empty = self.content.find(b"\r\n\r\n", looked_up_to, len(self.content) if at < 0 else at + 2)
+            if empty >= 0 and not (is_boundary and empty + 2 == at and not self._begins_itself(start, at)):
+                return empty + 4
+            if at < 0:
+                return len(self.content)
+            if is_boundary:
+                return max(at, start)
+            looked_up_to, at = max(at - 2, looked_up_to), at + 2
+
+    def _begins_itself(self, start: int, at: int) -> bool:
+        """Whether the boundary after `at` is that of the part whose header stands before it, rather than one around."""
+        _, parameters = _content_type(split_fields(self.content[start:at]), None)
+        own = _boundary(parameters)
+        _, after = self._level_of(at)
+        return len(own) >= after - at - 4 and self.content[at + 4 : at + 4 + len(own)] == own
+
+    def _open(self, start: int, parent: _Node | None) -> _Node:
+        """Put the part whose header begins at `start` on the stack; of a message within, its own outermost part too."""
+        end = self._header_end(start)
+        fields = split_fields(self.content[start:end])
+        shown, parameters = _content_type(fields, parent)
+        kind = (shown[0].lower(), shown[1].lower())
+        node = _Node(*_numbers(parent), fields, start, end, kind, shown, parameters)
+        node.first_line = self._lines_before(end)
         self.nodes += 1
         if parent is not None:
             parent.children.append(node)
         self.stack.append(node)
         if kind[0] == b"multipart":
             self._open_multipart(node)
-        elif node.is_message:
-            self._open_message(node)
-        if parent is None and not node.is_multipart and not node.is_message:
+        if parent is None and not node.is_multipart:
             node.number = "1"
+        if node.is_message:
+            self._open_message(node)
         return node
 
     def _open_multipart(self, node: _Node) -> None:
-        boundary = dict(node.parameters).get(b"boundary", b"").rstrip(b" \t")[:_BOUNDARY_LIMIT]
-        if boundary and len(self.stack) <= _DEPTH_LIMIT:
-            node.boundary = boundary
-            self.open_at.setdefault(boundary, []).append(len(self.stack) - 1)
-        else:
-            node.kind, node.parameters = _OPAQUE, []
+        boundary = _boundary(node.parameters)
+        if not boundary or len(self.stack) > _DEPTH_LIMIT:
+            node.be_opaque()
+            return
+        node.boundary = boundary
+        self.open_at.setdefault(boundary, []).append(len(self.stack) - 1)
+        self._measure()
 
     def _open_message(self, node: _Node) -> None:
-        encoding = first(node.fields, b"content-transfer-encoding").lower()
-        if encoding in (b"base64", b"quoted-printable") or len(self.stack) > _DEPTH_LIMIT:
-            node.kind, node.parameters = _OPAQUE, []
-            return
-        before = self.content.find(b"\r\n--", node.start - 2) if self.open_at else -1
-        limit = len(self.content) if before < 0 else max(node.start, before + 2)
-        self._open(node.start, header_size(self.content, node.start, limit), node)
+        if _encoding(node.fields).lower() in (b"base64", b"quoted-printable") or len(self.stack) > _DEPTH_LIMIT:
+            node.be_opaque()
+        else:
+            self._open(node.start, node)
 
     def _close_above(self, level: int, stop: int) -> None:
         """Close the parts that are inside the one at `level`: they end at `stop`."""
@@ -234,7 +273,9 @@ class _Walk:
             self.stack.pop()
             node.stop = max(stop, node.start)
             node.last_line = self._lines_before(node.stop)
-            if not node.children and not node.is_multipart:
+            if not node.children:
+                if node.is_multipart:
+                    node.be_opaque()
                 self.leaves.append(_part(node))
 
     def _forget(self, level: int) -> None:
@@ -245,6 +286,10 @@ class _Walk:
             levels.pop()
         if not levels:
             self.open_at.pop(boundary, None)
+        self._measure()
+
+    def _measure(self) -> None:
+        self.lengths = sorted({len(boundary) for boundary in self.open_at}, reverse=True)
 
     def _lines_before(self, position: int) -> int:
         """Line ends before `position`; asked in growing order, so each byte is counted once."""
@@ -257,12 +302,32 @@ class _Walk:
 def _content_type(fields: Fields, parent: _Node | None) -> tuple[tuple[bytes, bytes], list[tuple[bytes, bytes]]]:
     """Type and subtype, and parameters; what stands there by default when it is absent or senseless."""
     head, parameters = parse_parameters(first(fields, b"content-type")[:_FIELD_LIMIT])
-    kind, slash, subtype = head.partition(b"/")
-    if slash and kind and subtype and head.isascii() and not set(head) & set(b' \t()<>@,;:\\"[]?='):
-        return (kind, subtype), parameters
+    if found := _TYPE.fullmatch(head):
+        is_bare_text = found[1].lower() == b"text" and all(name.lower() != b"charset" for name, _ in parameters)
+        return (found[1], found[2]), [*joined(parameters), *([_DEFAULT_CHARSET] if is_bare_text else [])]
     if parent is not None and parent.kind == (b"multipart", b"digest"):
         return (b"message", b"rfc822"), []
-    return _TEXT, [(b"charset", b"us-ascii")]
+    return (b"text", b"plain"), [_DEFAULT_CHARSET]
+
+
+def _boundary(parameters: list[tuple[bytes, bytes]]) -> bytes:
+    """What divides the parts of a multipart; empty when none is told."""
+    named = {name.lower(): value for name, value in reversed(parameters)}
+    boundary = named.get(b"boundary") or parameter(parameters, b"boundary").encode()
+    return boundary.rstrip(b" \t")[:_BOUNDARY_LIMIT]
+
+
+def _encoding(fields: Fields) -> bytes:
+    """The content transfer encoding as written; 7bit when none is told."""
+    found = _TOKEN.match(without_comments(first(fields, b"content-transfer-encoding")).strip())
+    return found[0] if found else b"7bit"
+
+
+def _disposition(fields: Fields) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Type and parameters of the Content-Disposition as written; the type is empty when none is told."""
+    head, parameters = parse_parameters(first(fields, b"content-disposition")[:_FIELD_LIMIT])
+    found = _TOKEN.match(head)
+    return found[0] if found else b"", parameters
 
 
 def _numbers(parent: _Node | None) -> tuple[str, str]:
@@ -270,21 +335,21 @@ def _numbers(parent: _Node | None) -> tuple[str, str]:
     if parent is None:
         return "", ""
     if parent.is_message:
-        return f"{parent.number}.1" if parent.number else "1", f"{parent.number}." if parent.number else ""
+        return f"{parent.number}.1", f"{parent.number}."
     number = f"{parent.prefix}{len(parent.children) + 1}"
     return number, f"{number}."
 
 
 def _part(node: _Node) -> Part:
-    disposition, parameters = parse_parameters(first(node.fields, b"content-disposition")[:_FIELD_LIMIT])
+    disposition, parameters = _disposition(node.fields)
     filename = parameter(parameters, b"filename") or parameter(node.parameters, b"name")
     return Part(
         number=node.number or "1",
-        type=b"/".join(node.kind).decode("ascii"),
-        encoding=decode(first(node.fields, b"content-transfer-encoding")).lower()[:40],
+        type=b"/".join(node.kind).decode("ascii", "replace"),
+        encoding=_encoding(node.fields).decode("ascii", "replace").lower()[:40],
         charset=parameter(node.parameters, b"charset").lower()[:40],
         filename=filename[:255],
-        disposition={b"inline": "inline", b"": ""}.get(disposition, "attachment"),
+        disposition={b"inline": "inline", b"": ""}.get(disposition.lower(), "attachment"),
         content_id=decode(first(node.fields, b"content-id")).strip("<>")[:255],
         start=node.start,
         stop=node.stop,
@@ -298,7 +363,7 @@ def _sections(root: _Node) -> dict[str, Place]:
     while waiting:
         node, is_outermost = waiting.pop()
         if node.number and not (is_outermost and node.is_multipart):
-            text = node.children[0].start if node.is_message and node.children else 0
+            text = min(node.children[0].start, node.stop) if node.is_message and node.children else 0
             found[node.number] = Place(node.header, node.start, node.stop, text)
         waiting += [(child, node.is_message) for child in node.children]
     return found
@@ -306,33 +371,34 @@ def _sections(root: _Node) -> dict[str, Place]:
 
 def _bodystructure(node: _Node) -> bytes:
     """Recursion is bounded by the limit of depth."""
-    language = imap.nstring(first(node.fields, b"content-language"))
-    location = imap.nstring(first(node.fields, b"content-location"))
-    disposition = first(node.fields, b"content-disposition")[:_FIELD_LIMIT]
-    shown = imap.disposition(parse_parameters(disposition) if disposition else None)
-    tail = b"%b %b %b" % (shown, language, location)
     if node.is_multipart:
-        children = b"".join(map(_bodystructure, node.children)) or _EMPTY_LEAF
-        return b"(%b %b %b %b)" % (
-            children,
-            imap.string(node.kind[1].upper()),
-            imap.parameters(node.parameters),
-            tail,
-        )
-    return b"(%b %b %b)" % (_leaf(node), imap.nstring(first(node.fields, b"content-md5")), tail)
+        children = b"".join(map(_bodystructure, node.children))
+        kind = imap.string(node.shown[1])
+        return b"(%b %b %b %b)" % (children, kind, imap.parameters(node.parameters), _extensions(node))
+    return b"(%b %b %b)" % (_leaf(node), _nstring(node, b"content-md5"), _extensions(node))
 
 
-_EMPTY_LEAF = b'("TEXT" "PLAIN" NIL NIL NIL "7BIT" 0 0 NIL NIL NIL NIL)'
+def _extensions(node: _Node) -> bytes:
+    disposition, parameters = _disposition(node.fields)
+    shown = b"NIL"
+    if b"content-disposition" in node.fields:
+        shown = b"(%b %b)" % (imap.string(disposition), imap.parameters(joined(parameters)))
+    language = imap.languages(first(node.fields, b"content-language"))
+    return b"%b %b %b" % (shown, language, _nstring(node, b"content-location"))
+
+
+def _nstring(node: _Node, name: bytes) -> bytes:
+    return imap.nstring(first(node.fields, name) if name in node.fields else None)
 
 
 def _leaf(node: _Node) -> bytes:
     fields = (
-        imap.string(node.kind[0].upper()),
-        imap.string(node.kind[1].upper()),
+        imap.string(node.shown[0]),
+        imap.string(node.shown[1]),
         imap.parameters(node.parameters),
-        imap.nstring(first(node.fields, b"content-id")),
-        imap.nstring(first(node.fields, b"content-description")),
-        imap.string(first(node.fields, b"content-transfer-encoding").upper() or b"7BIT"),
+        _nstring(node, b"content-id"),
+        _nstring(node, b"content-description"),
+        imap.string(_encoding(node.fields)),
         b"%d" % (node.stop - node.start),
     )
     lines = b"%d" % (node.last_line - node.first_line)

@@ -21,6 +21,7 @@ _PREVIEW_BYTES = 1536  # encoded bytes that are looked at for it
 _HTML_LEAD_BYTES = 32 * 1024  # a style sheet often stands first
 _BLANKS = re.compile(r"\s+")
 _HIDDEN = ("style", "script", "head", "title")
+_BLANKS_AT_END = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _LINE_LIMIT = 64 * 1024
 _MARK = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)|<!--")
@@ -31,7 +32,7 @@ def decode_part(raw: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return decode_base64(raw)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(raw)
+        return binascii.a2b_qp(_BLANKS_AT_END.sub(b"", raw))  # RFC 2045 §6.7, rule 3
     return raw
 
 
