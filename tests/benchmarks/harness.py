@@ -45,12 +45,12 @@ Contests = Callable[[Path], AbstractAsyncContextManager[Sequence["Contest"]]]
 class Contest:
     """One thing done by ours and by peers.
 
-    unit: "s" and "MiB" are costs, where less is better; "/s" and "MiB/s" are rates.
+    unit: "s", "ms", "MiB" and "KiB" are costs, where less is better; "/s" and "MiB/s" are rates.
     contestants: by name, ours first.
     """
 
     name: str
-    unit: Literal["s", "MiB", "/s", "MiB/s"]
+    unit: Literal["s", "ms", "MiB", "KiB", "/s", "MiB/s"]
     contestants: Mapping[str, Round]
 
 
@@ -71,7 +71,7 @@ class Figures:
         return statistics.median(self.cpu_milliseconds) if self.cpu_milliseconds else None
 
 
-_COSTS = {"s", "MiB"}
+_COSTS = {"s", "ms", "MiB", "KiB"}
 
 
 @dataclass(frozen=True, kw_only=True)

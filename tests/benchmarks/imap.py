@@ -1,32 +1,39 @@
 """Reading a mailbox of 10,000 messages over IMAP, in TLS, against Dovecot.
 
 Both hold the same messages, 5 kB each as people write them, and answer the same command of the same client, which takes
-what it is sent and looks at nothing but the last line. "Cold" is the first time that anybody asks: ours was started
-anew, and Dovecot has lost what it cached; the files themselves are in the system's memory either way.
+what it is sent and looks at nothing but the last line; mbsync copies 5,000 of them. "Cold" is the first time that
+anybody asks: ours was started anew, and Dovecot has lost what it cached; the files themselves are in the system's
+memory either way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import smtplib
 import socket
 import ssl
+import statistics
 import time
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from comgov.demo.government import PASSWORD, full
+from comgov.demo.government import full
 from comgov.demo.process import DemoProcess
 from comgov.demo.setting import free_ports
-from tests.benchmarks.harness import Contest, Measure, cpu_seconds
+from tests.benchmarks.harness import Contest, Measure, cpu_seconds, memory_mebibytes
 from tests.peers import dovecot
 from tests.scenarios.letters import letters
+from tests.scenarios.programs import Mbsync, Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
+    from tests.benchmarks.harness import Round
     from tests.peers.dovecot import Dovecot
 
 MESSAGES = 10_000
@@ -43,58 +50,151 @@ COMMANDS = {
     "a common word in the text": "UID SEARCH TEXT finances",
 }
 COLD = ("headers as Thunderbird asks",)
+READER, SYNCHRONISER = "claire", "jean"
+SYNCHRONISED = 5_000
+IDLE_SESSIONS = 200
+NOTICES = 50
 PATIENCE = 300.0  # seconds
 _TAIL_BYTES = 2000  # more than the longest last line
 
 
 @asynccontextmanager
 async def contests(folder: Path) -> AsyncIterator[Sequence[Contest]]:
-    async with dovecot.running(folder / "dovecot", ["claire"]) as peer:
+    async with dovecot.running(folder / "dovecot", [READER, SYNCHRONISER]) as peer:
         ours, theirs = Ours(DemoProcess(folder / "demo", free_ports())), Theirs(peer)
         await ours.start()
         try:
             for side in (ours, theirs):
                 await asyncio.to_thread(_fill, side)
+            copies = {side: Copies(folder / f"copy-{side.name}", side) for side in (ours, theirs)}
             yield [
-                *(_contest(f"{name}, cold", COMMANDS[name], ours, theirs, is_cold=True) for name in COLD),
+                *(_contest(name, COMMANDS[name], ours, theirs, is_cold=True) for name in COLD),
                 *(_contest(name, command, ours, theirs) for name, command in COMMANDS.items()),
+                _each("mbsync, 5,000 for the first time", "s", {side: copies[side].first for side in copies}),
+                _each("mbsync, nothing new", "s", {side: copies[side].again for side in copies}),
+                _each("from delivery to IDLE's notice", "ms", {side: partial(_notice, side) for side in copies}),
+                _each("an idle session", "KiB", {side: partial(_idle_memory, side) for side in copies}),
             ]
         finally:
             ours.stop()
 
 
 def _contest(name: str, command: str, ours: Ours, theirs: Theirs, *, is_cold: bool = False) -> Contest:
-    return Contest(
-        name=name,
-        unit="s",
-        contestants={side.name: partial(_round, side, command, is_cold=is_cold) for side in (ours, theirs)},
-    )
+    rounds = {side: partial(_round, side, command, is_cold=is_cold) for side in (ours, theirs)}
+    return _each(f"{name}, cold" if is_cold else name, "ms", rounds)
 
 
-async def _round(side: Ours | Theirs, command: str, *, is_cold: bool) -> Measure:
+def _each(name: str, unit: Literal["s", "ms", "KiB"], rounds: Mapping[Side, Round]) -> Contest:
+    return Contest(name=name, unit=unit, contestants={side.name: work for side, work in rounds.items()})
+
+
+async def _round(side: Side, command: str, *, is_cold: bool) -> Measure:
     if is_cold:
         await side.forget()
     return await asyncio.to_thread(_timed, side, command)
 
 
-def _timed(side: Ours | Theirs, command: str) -> Measure:
-    with side.client() as client:
+def _timed(side: Side, command: str) -> Measure:
+    with side.client(READER) as client:
         client.say("SELECT Archive")
         cpu_before, began = side.cpu_seconds(), time.perf_counter()
         client.say(command)
         seconds = time.perf_counter() - began
-        return Measure(seconds, (side.cpu_seconds() - cpu_before) * 1000 / MESSAGES)
+        return Measure(seconds * 1000, (side.cpu_seconds() - cpu_before) * 1000 / MESSAGES)
 
 
-def _fill(side: Ours | Theirs) -> None:
-    with side.client() as client:
-        for letter in letters(MESSAGES):
-            client.send(b"APPEND Archive {%d+}\r\n%b" % (len(letter), letter))
-        client.finish()
+def _fill(side: Side) -> None:
+    for user, mailbox, count in ((READER, "Archive", MESSAGES), (SYNCHRONISER, "INBOX", SYNCHRONISED)):
+        with side.client(user) as client:
+            for letter in letters(count):
+                client.send(b"APPEND %b {%d+}\r\n%b" % (mailbox.encode(), len(letter), letter))
+            client.finish()
+            client.say(f"SELECT {mailbox}")
+            client.say("SEARCH TEXT x")  # ours returns once every message has its words
 
 
-class Ours:
-    """`comgov demo`, Claire's mailbox."""
+class Copies:
+    """What mbsync keeps of a mailbox."""
+
+    def __init__(self, folder: Path, side: Side) -> None:
+        self._folder = folder
+        self._server = side.server(SYNCHRONISER)
+
+    async def first(self) -> float:
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        self._program = Mbsync(self._folder, self._server)
+        return await self._program.run()
+
+    async def again(self) -> float:
+        return await self._program.run()
+
+
+async def _notice(side: Side) -> float:
+    """The median of some deliveries, each by a connection of its own that was open before."""
+    return await asyncio.to_thread(_timed_notices, side)
+
+
+def _timed_notices(side: Side) -> float:
+    with side.client(READER) as client, side.delivery() as delivery:
+        client.say("SELECT INBOX")
+        client.idle()
+        seconds = []
+        for number in range(NOTICES):
+            began = delivery.hand_over(f"Subject: {number}\r\n\r\nBonjour.\r\n")
+            client.wait_for(b" EXISTS")
+            seconds.append(time.perf_counter() - began)
+            time.sleep(0.02)
+        return statistics.median(seconds) * 1000
+
+
+async def _idle_memory(side: Side) -> float:
+    """What each of many sessions adds, all with the same mailbox of 10,000 messages open."""
+    await side.forget()
+    async with AsyncExitStack() as stack:
+        await _idle(side, stack, IDLE_SESSIONS // 10)  # what the first ones bring with them is not theirs alone
+        before = side.memory_mebibytes()
+        await _idle(side, stack, IDLE_SESSIONS)
+        return (side.memory_mebibytes() - before) * 1024 / IDLE_SESSIONS
+
+
+async def _idle(side: Side, stack: AsyncExitStack, count: int) -> None:
+    for _ in range(count):
+        client = stack.enter_context(await asyncio.to_thread(side.client, READER))
+        await asyncio.to_thread(client.say, "SELECT Archive")
+        await asyncio.to_thread(client.idle)
+    await asyncio.sleep(2)
+
+
+class Side(ABC):
+    """A server and how to reach it."""
+
+    name: str
+
+    @abstractmethod
+    async def forget(self) -> None:
+        """What it keeps ready, so that the next to ask is the first."""
+
+    @abstractmethod
+    def cpu_seconds(self) -> float: ...
+
+    @abstractmethod
+    def memory_mebibytes(self) -> float: ...
+
+    @abstractmethod
+    def server(self, user: str) -> Server: ...
+
+    @abstractmethod
+    def delivery(self) -> Delivery:
+        """A connection by which mail comes in, to READER."""
+
+    def client(self, user: str) -> Client:
+        server = self.server(user)
+        return Client(server.port, f"{server.address} {server.password}")
+
+
+class Ours(Side):
+    """`comgov demo`."""
 
     name = "comgov"
 
@@ -108,18 +208,24 @@ class Ours:
         self._demo.stop()
 
     async def forget(self) -> None:
-        """Start anew."""
         self._demo.stop()
         await self._demo.start()
 
     def cpu_seconds(self) -> float:
         return cpu_seconds(self._demo.pid)
 
-    def client(self) -> Client:
-        return Client(self._demo.ports.imaps, f"{full('claire@sante')} {PASSWORD}")
+    def memory_mebibytes(self) -> float:
+        return memory_mebibytes(self._demo.pid)
+
+    def server(self, user: str) -> Server:
+        root = self._demo.directory / "pki" / "root.pem"
+        return Server(port=self._demo.ports.imaps, address=full(f"{user}@sante"), root=root)
+
+    def delivery(self) -> Delivery:
+        return Delivery(smtplib.SMTP("127.0.0.1", self._demo.ports.relay), full(f"{READER}@sante"))
 
 
-class Theirs:
+class Theirs(Side):
     """Dovecot, with the mailbox format that is its own."""
 
     name = "dovecot"
@@ -128,15 +234,47 @@ class Theirs:
         self._peer = peer
 
     async def forget(self) -> None:
-        """Without its cache."""
         for file in self._peer.folder.glob("mail/**/dovecot.index.cache*"):
             file.unlink()
 
     def cpu_seconds(self) -> float:
         return self._peer.cpu_seconds()
 
-    def client(self) -> Client:
-        return Client(self._peer.tls_port, f"claire {dovecot.PASSWORD}")
+    def memory_mebibytes(self) -> float:
+        return memory_mebibytes(self._peer.pid)
+
+    def server(self, user: str) -> Server:
+        return Server(port=self._peer.tls_port, address=user, root=self._peer.certificate, password=dovecot.PASSWORD)
+
+    def delivery(self) -> Delivery:
+        return Delivery(smtplib.LMTP("127.0.0.1", self._peer.lmtp_port), f"{READER}@bench.test")
+
+
+class Delivery:
+    """A connection of SMTP or LMTP that stays."""
+
+    def __init__(self, connection: smtplib.SMTP, recipient: str) -> None:
+        self._connection = connection
+        self._recipient = recipient
+        connection.ehlo_or_helo_if_needed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.quit()
+
+    def hand_over(self, message: str) -> float:
+        """A message; gives the moment when its last byte left."""
+        self._connection.mail("sender@outside.test")
+        self._connection.rcpt(self._recipient)
+        self._connection.docmd("DATA")
+        began = time.perf_counter()
+        self._connection.send(f"{message}.\r\n")
+        code, said = self._connection.getreply()
+        if code != 250:
+            raise RuntimeError(f"refused: {code} {said!r}")
+        return began
 
 
 class Client:
@@ -157,6 +295,16 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+
+    def idle(self) -> None:
+        """Wait for news from now on."""
+        self._socket.sendall(b"i IDLE\r\n")
+        self.wait_for(b"+ ")
+
+    def wait_for(self, text: bytes) -> None:
+        """Take replies until one holds that."""
+        while text not in self._socket.recv(65536):
+            pass
 
     def say(self, command: str) -> int:
         """Send a command and wait for its end; gives how many bytes came meanwhile."""

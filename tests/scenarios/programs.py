@@ -22,6 +22,7 @@ class Server:
     port: int
     address: str
     root: Path
+    password: str = PASSWORD
 
 
 class Program(ABC):
@@ -71,7 +72,7 @@ IMAPStore far
 Host localhost
 Port {server.port}
 User {server.address}
-Pass {PASSWORD}
+Pass {server.password}
 SSLType IMAPS
 CertificateFile {server.root}
 Timeout 60
@@ -133,7 +134,7 @@ remoteport = {server.port}
 ssl = yes
 sslcacertfile = {server.root}
 remoteuser = {server.address}
-remotepass = {PASSWORD}
+remotepass = {server.password}
 """,
             encoding="utf-8",
         )
@@ -167,7 +168,7 @@ type = imaps
 host = localhost
 port = {server.port}
 username = {server.address}
-password = {PASSWORD}
+password = {server.password}
 SSL_CAfile = {server.root}
 compress = YES
 """
