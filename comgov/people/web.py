@@ -179,7 +179,16 @@ async def make_app_password(request: http.Request) -> http.StreamResponse:
         return await _app_passwords(request, name=name, error=wrong)
     except (Invalid, TooMany, Forbidden, Conflict) as error:
         return await _app_passwords(request, name=name, error=error)
-    return web.render(request, "people/app_password.html", who=who, made=made, password=password)
+    relay = request.app[PLATFORM].relay
+    return web.render(
+        request,
+        "people/app_password.html",
+        who=who,
+        made=made,
+        password=password,
+        incoming=_server(relay.hostname, relay.config.imaps.port, relay.config.imap.port),
+        outgoing=_server(relay.hostname, relay.config.submissions.port, relay.config.submission.port),
+    )
 
 
 async def revoke_app_password(request: http.Request) -> http.StreamResponse:
@@ -288,6 +297,13 @@ async def _signed_in(request: http.Request) -> Actor:
     if web.visitor(request) is None:
         raise Unauthenticated(N_("Please sign in. What you saved is kept."))
     return await actor(request)
+
+
+def _server(host: str, tls_port: int, starttls_port: int) -> dict[str, str | int] | None:
+    """What a mail program asks of a server, in its words; None when it is not offered. Ports: 0 for none."""
+    if tls_port:
+        return {"host": host, "port": tls_port, "security": "SSL/TLS"}
+    return {"host": host, "port": starttls_port, "security": "STARTTLS"} if starttls_port else None
 
 
 def _refused(request: http.Request, template: str, error: ComgovError, **values: object) -> http.StreamResponse:

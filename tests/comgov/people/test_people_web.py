@@ -26,7 +26,7 @@ from comgov.people.actions import (
     sessions,
 )
 from comgov.people.model import browser_named
-from comgov.people.web import actor
+from comgov.people.web import _server, actor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -193,6 +193,8 @@ async def test_an_app_password_is_shown_once_and_revoked(browser: Browser, platf
     answer = await browser.fill("/account/app-passwords", DEVICE)
     password = shown_password(answer.text)
     assert answer.headers["Cache-Control"] == "no-store"
+    assert f"{platform.relay.hostname}, port 993, SSL/TLS" in answer.text
+    assert f"{platform.relay.hostname}, port 465, SSL/TLS" in answer.text
     assert await authenticate_for_mail(platform, CLAIRE, password, ip="192.0.2.1", service="IMAP")
     page = (await browser.get("/account/app-passwords")).text
     assert "Mon téléphone" in page and password not in page
@@ -205,6 +207,16 @@ async def test_an_app_password_is_shown_once_and_revoked(browser: Browser, platf
     assert (await browser.fill("/account/app-passwords", to=revoke)).status == 404
     with pytest.raises(Unauthenticated):
         await authenticate_for_mail(platform, CLAIRE, password, ip="192.0.2.1", service="IMAP")
+
+
+@pytest.mark.parametrize(
+    ("tls_port", "starttls_port", "told"), [(993, 143, (993, "SSL/TLS")), (0, 143, (143, "STARTTLS")), (0, 0, None)]
+)
+def test_a_mail_program_is_told_the_safest_way_that_there_is(
+    tls_port: int, starttls_port: int, told: tuple[int, str] | None
+) -> None:
+    found = _server("mail.gov.test", tls_port, starttls_port)
+    assert (found and (found["port"], found["security"])) == told
 
 
 async def test_a_second_click_shows_the_same_app_password(browser: Browser, platform: Platform) -> None:
