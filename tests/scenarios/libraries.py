@@ -7,10 +7,11 @@ import imaplib
 import re
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import aioimaplib
@@ -19,14 +20,15 @@ from imapclient.imap_utf7 import decode, encode
 
 from comgov.demo.government import PASSWORD
 from tests.scenarios.programs import Server
-from tests.scenarios.sides import Marks, Side, State, digest
+from tests.scenarios.sides import NO_FOLDER, Marks, Side, State, digest
 
+_CURL_LINES = 50  # of one reply: curl 7.88 counts lines that wait again with each that it reads, up to 300 KiB
 _LISTED = re.compile(rb'(?:\* )?(?:LIST )?\(([^)]*)\) "/" "?([^"\r\n]*)"?')
 _FETCHED = re.compile(rb"UID (\d+) FLAGS \(([^)]*)\)")
 
 
 class Library(Side):
-    """One session, opened by `connect` and closed by `close`."""
+    """One session at most, for as long as the block `opened` lasts."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -37,6 +39,15 @@ class Library(Side):
 
     async def close(self) -> None:
         """Sign out."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Self]:
+        """Signed in meanwhile."""
+        await self.connect()
+        try:
+            yield self
+        finally:
+            await self.close()
 
 
 class ImapClient(Library):
@@ -57,9 +68,11 @@ class ImapClient(Library):
 
     def _state(self) -> State:
         found = {}
-        for _, _, folder in self._client.list_folders():
+        for attributes, _, folder in self._client.list_folders():
+            if NO_FOLDER & set(attributes):
+                continue
             self._client.select_folder(folder, readonly=True)
-            messages = self._client.fetch("1:*", ["FLAGS", "BODY.PEEK[]"])
+            messages = self._client.fetch(self._client.search("ALL"), ["FLAGS", "BODY.PEEK[]"])
             found[folder] = Counter(
                 (digest(one[b"BODY[]"]), _marks(b" ".join(one[b"FLAGS"]))) for one in messages.values()
             )
@@ -117,7 +130,7 @@ class ImapLib(Library):
     def _state(self) -> State:
         return {
             folder: Counter((name, marks) for _, name, marks in self._messages(folder))
-            for folder in map(_name_listed, self._do(self._client.list))
+            for folder in _names_listed(self._do(self._client.list))
         }
 
     async def create(self, folder: str) -> None:
@@ -171,8 +184,7 @@ class AioImapLib(Library):
 
     async def state(self) -> State:
         found = {}
-        for line in (await self._do(self._client.list('""', "*")))[:-1]:
-            folder = _name_listed(line)
+        for folder in _names_listed((await self._do(self._client.list('""', "*")))[:-1]):
             found[folder] = Counter((name, marks) for _, name, marks in await self._messages(folder))
         return found
 
@@ -227,8 +239,7 @@ class Curl(Library):
 
     async def state(self) -> State:
         found = {}
-        for line in (await self._do("", 'LIST "" *')).splitlines():
-            folder = _name_listed(line)
+        for folder in _names_listed((await self._do("", 'LIST "" *')).splitlines()):
             found[folder] = Counter((name, marks) for _, name, marks in await self._messages(folder))
         return found
 
@@ -259,13 +270,19 @@ class Curl(Library):
         await self._do(folder, f"UID {command.format(uids)}")
 
     async def _messages(self, folder: str) -> list[tuple[int, str, Marks]]:
-        told = await self._do(folder, "UID FETCH 1:* (UID FLAGS)")
-        marks = {int(one[1]): _marks(one[2]) for one in _FETCHED.finditer(told)}
-        if new := [uid for uid in marks if (folder, uid) not in self._digests]:
-            await self._pull(folder, new)
-            if unseen := ",".join(str(uid) for uid in new if "\\Seen" not in marks[uid]):
-                await self._do(folder, f"UID STORE {unseen} -FLAGS (\\Seen)")
-        return [(uid, self._digests[folder, uid], marks[uid]) for uid in marks]
+        found: list[tuple[int, str, Marks]] = []
+        uids = (await self._do(folder, "UID SEARCH ALL")).split()[2:]
+        for start in range(0, len(uids), _CURL_LINES):
+            told = await self._do(
+                folder, f"UID FETCH {b','.join(uids[start : start + _CURL_LINES]).decode()} (UID FLAGS)"
+            )
+            marks = {int(one[1]): _marks(one[2]) for one in _FETCHED.finditer(told)}
+            if new := [uid for uid in marks if (folder, uid) not in self._digests]:
+                await self._pull(folder, new)
+                if unseen := ",".join(str(uid) for uid in new if "\\Seen" not in marks[uid]):
+                    await self._do(folder, f"UID STORE {unseen} -FLAGS.SILENT (\\Seen)")
+            found += [(uid, self._digests[folder, uid], marks[uid]) for uid in marks]
+        return found
 
     async def _pull(self, folder: str, uids: Sequence[int]) -> None:
         """All over one connection."""
@@ -297,10 +314,12 @@ def _quoted(name: str) -> str:
     return f'"{encode(name).decode("ascii")}"'
 
 
-def _name_listed(line: bytes) -> str:
-    found = _LISTED.match(line)
-    assert found is not None, line
-    return decode(found[2])
+def _names_listed(lines: Iterable[bytes]) -> Iterator[str]:
+    for line in lines:
+        found = _LISTED.match(line)
+        assert found is not None, line
+        if not NO_FOLDER & set(found[1].split()):
+            yield decode(found[2])
 
 
 def _marks(text: bytes) -> Marks:

@@ -22,6 +22,9 @@ Marks: TypeAlias = frozenset[str]
 State: TypeAlias = Mapping[str, Counter[tuple[str, Marks]]]
 """By folder, INBOX or a name such as `Dossiers/Décisions`: how many messages there are of each digest and marks."""
 
+NO_FOLDER = {b"\\Noselect", b"\\NonExistent"}
+"""Attributes of names that only stand above folders."""
+
 _ADDED = re.compile(rb"^X-TUID: [^\n]*\n", re.MULTILINE)
 _KEPT = {b"\\Drafts", b"\\Sent", b"\\Trash", b"\\Junk", b"\\Archive"}
 _LIST = re.compile(rb'\* LIST \(([^)]*)\) "/" "?([^"]*)"?\Z')
@@ -124,7 +127,8 @@ class Account(Side):
 
     async def _list(self) -> dict[str, set[bytes]]:
         found = map(_LIST.match, (await self._say('LIST "" *'))[:-1])
-        return {one[2].decode(): set(one[1].split()) for one in found if one is not None}
+        every = {one[2].decode(): set(one[1].split()) for one in found if one is not None}
+        return {name: attributes for name, attributes in every.items() if not NO_FOLDER & attributes}
 
     async def _select(self, folder: str, names: Collection[str]) -> str:
         await self._say(f'SELECT "{folder}"')

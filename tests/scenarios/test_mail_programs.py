@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import islice
@@ -14,17 +16,19 @@ from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from tests.mail.imap.client import connect
 from tests.scenarios.letters import letters
+from tests.scenarios.libraries import AioImapLib, Curl, ImapClient, ImapLib, Library
 from tests.scenarios.programs import InterImap, Mbsync, OfflineImap, Program, Server
 from tests.scenarios.sides import Account, Side, State
 
 pytestmark = pytest.mark.xdist_group("mail programs")
 
 FOLDER = "Dossiers/Décisions à prendre"
+KEYWORDS = ("$Label1", "Urgent", "$Forwarded")
 
 
 @pytest.fixture
 async def accounts(demo: DemoProcess) -> AsyncIterator[tuple[Account, Account]]:
-    """Jean's and Éric's, emptied; neither holds a post."""
+    """Jean's and Eric's, emptied."""
     context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
     async with AsyncExitStack() as stack:
         found = []
@@ -34,12 +38,13 @@ async def accounts(demo: DemoProcess) -> AsyncIterator[tuple[Account, Account]]:
         yield found[0], found[1]
 
 
+def _server(demo: DemoProcess, address: str) -> Server:
+    return Server(port=demo.ports.imaps, address=full(address), root=demo.directory / "pki" / "root.pem")
+
+
 def program(name: str, demo: DemoProcess, accounts: tuple[Account, Account], home: Path) -> Program:
     """The program of that name, set up to synchronise Jean's account."""
-    far, near = (
-        Server(port=demo.ports.imaps, address=full(address), root=demo.directory / "pki" / "root.pem")
-        for address in ("jean@sante", "eric@finances")
-    )
+    far, near = _server(demo, "jean@sante"), _server(demo, "eric@finances")
     if name == "interimap":
         return InterImap(home, far, near=accounts[1], near_server=near)
     return {"mbsync": Mbsync, "offlineimap": OfflineImap}[name](home, far)
@@ -53,7 +58,7 @@ async def test_both_sides_are_equal_whatever_happens_on_either(
     far = accounts[0]
     synchronised = program(name, demo, accounts, tmp_path)
     near = synchronised.near
-    mail = letters(count + 40)
+    mail = letters(count + 20)
     first = list(islice(mail, count))
     await far.create(FOLDER)
     await far.add("INBOX", first[:-20])
@@ -74,6 +79,38 @@ async def test_both_sides_are_equal_whatever_happens_on_either(
     assert (await far.versions(), await near.state()) == before
     print(f"{name}: {count} messages pulled in {pull:.1f} s, nothing to do in {again:.1f} s")
     assert again < max(5, pull / 2)
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(5000, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("library", [ImapClient, ImapLib, AioImapLib, Curl], ids=lambda library: library.__name__)
+async def test_a_library_reads_all_of_it_and_changes_it(
+    demo: DemoProcess, accounts: tuple[Account, Account], library: type[Library], count: int
+) -> None:
+    account = accounts[0]
+    mail = letters(count + 20)
+    first = list(islice(mail, count))
+    await account.create(FOLDER)
+    await account.add("INBOX", first[:-20])
+    await account.add(FOLDER, first[-20:], ["\\Seen", *KEYWORDS])
+    async with library(_server(demo, "jean@sante")).opened() as client:
+        began = time.monotonic()
+        read = await client.state()
+        print(f"{library.__name__}: {count} messages read in {time.monotonic() - began:.1f} s")
+        assert _differences(read, await account.state()) == {}
+        for side in (account, client):
+            await _live(side, list(islice(mail, 10)), KEYWORDS)
+            assert _differences(await client.state(), await account.state()) == {}
+
+
+async def test_aioimaplib_hears_of_mail_that_another_session_brings(
+    demo: DemoProcess, accounts: tuple[Account, Account]
+) -> None:
+    async with AioImapLib(_server(demo, "jean@sante")).opened() as client:
+        for content in letters(3):
+            heard = asyncio.create_task(client.hear("INBOX", b" EXISTS", 10))
+            await asyncio.sleep(0.3)
+            await accounts[0].add("INBOX", [content])
+            await heard
 
 
 async def _live(side: Side, new: list[bytes], keywords: tuple[str, ...]) -> None:
