@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ class Counted:
         """Both ways."""
         return self.up_bytes + self.down_bytes
 
-    async def _up(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        async for chunk in _chunks(source, target):
-            self.up_bytes += len(chunk)
+    def count_up(self, size_bytes: int) -> None:
+        """From the client."""
+        self.up_bytes += size_bytes
 
-    async def _down(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        async for chunk in _chunks(source, target):
-            self.down_bytes += len(chunk)
+    def count_down(self, size_bytes: int) -> None:
+        """From the server."""
+        self.down_bytes += size_bytes
 
 
 @asynccontextmanager
@@ -38,7 +38,9 @@ async def counting(port: int) -> AsyncIterator[Counted]:
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            await asyncio.gather(counted._up(reader, far_writer), counted._down(far_reader, writer))
+            await asyncio.gather(
+                _pass_on(reader, far_writer, counted.count_up), _pass_on(far_reader, writer, counted.count_down)
+            )
         finally:
             writer.close()
             far_writer.close()
@@ -52,10 +54,10 @@ async def counting(port: int) -> AsyncIterator[Counted]:
         await server.wait_closed()
 
 
-async def _chunks(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> AsyncIterator[bytes]:
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, count: Callable[[int], None]) -> None:
     with suppress(ConnectionError):
         while chunk := await source.read(65536):
-            yield chunk
+            count(len(chunk))
             target.write(chunk)
             await target.drain()
         target.write_eof()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from imapclient.imap_utf7 import decode, encode
 
-from comgov.demo.government import PASSWORD
+from comgov.demo.government import PASSWORD, full
+from comgov.demo.process import DemoProcess
 from tests.scenarios.sides import Maildir, Side
 
 
@@ -23,6 +24,12 @@ class Server:
     address: str
     root: Path
     password: str = PASSWORD
+
+    @classmethod
+    def of(cls, demo: DemoProcess, address: str, *, port: int | None = None) -> Server:
+        """A demo's. address: such as `jean@sante`. port: another than its own, which leads there."""
+        root = demo.directory / "pki" / "root.pem"
+        return cls(port=port or demo.ports.imaps, address=full(address), root=root)
 
 
 class Program(ABC):

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
-from tests.mail.imap.client import connect
 from tests.scenarios.letters import letters
 from tests.scenarios.libraries import AioImapLib, Curl, ImapClient, ImapLib, Library
 from tests.scenarios.programs import InterImap, Mbsync, OfflineImap, Program, Server
@@ -26,25 +21,9 @@ FOLDER = "Dossiers/Décisions à prendre"
 KEYWORDS = ("$Label1", "Urgent", "$Forwarded")
 
 
-@pytest.fixture
-async def accounts(demo: DemoProcess) -> AsyncIterator[tuple[Account, Account]]:
-    """Jean's and Eric's, emptied."""
-    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
-    async with AsyncExitStack() as stack:
-        found = []
-        for address in ("jean@sante", "eric@finances"):
-            client = await stack.enter_async_context(connect(demo.ports.imaps, context))
-            found.append(await Account.open(client, full(address), PASSWORD))
-        yield found[0], found[1]
-
-
-def _server(demo: DemoProcess, address: str) -> Server:
-    return Server(port=demo.ports.imaps, address=full(address), root=demo.directory / "pki" / "root.pem")
-
-
 def program(name: str, demo: DemoProcess, accounts: tuple[Account, Account], home: Path) -> Program:
     """The program of that name, set up to synchronise Jean's account."""
-    far, near = _server(demo, "jean@sante"), _server(demo, "eric@finances")
+    far, near = Server.of(demo, "jean@sante"), Server.of(demo, "eric@finances")
     if name == "interimap":
         return InterImap(home, far, near=accounts[1], near_server=near)
     return {"mbsync": Mbsync, "offlineimap": OfflineImap}[name](home, far)
@@ -92,7 +71,7 @@ async def test_a_library_reads_all_of_it_and_changes_it(
     await account.create(FOLDER)
     await account.add("INBOX", first[:-20])
     await account.add(FOLDER, first[-20:], ["\\Seen", *KEYWORDS])
-    async with library(_server(demo, "jean@sante")).opened() as client:
+    async with library(Server.of(demo, "jean@sante")).opened() as client:
         began = time.monotonic()
         read = await client.state()
         print(f"{library.__name__}: {count} messages read in {time.monotonic() - began:.1f} s")
@@ -105,7 +84,7 @@ async def test_a_library_reads_all_of_it_and_changes_it(
 async def test_aioimaplib_hears_of_mail_that_another_session_brings(
     demo: DemoProcess, accounts: tuple[Account, Account]
 ) -> None:
-    async with AioImapLib(_server(demo, "jean@sante")).opened() as client:
+    async with AioImapLib(Server.of(demo, "jean@sante")).opened() as client:
         for content in letters(3):
             heard = asyncio.create_task(client.hear("INBOX", b" EXISTS", 10))
             await asyncio.sleep(0.3)
