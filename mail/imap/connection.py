@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 _READ_AHEAD_BYTES = 64 * 1024
 _WRITE_BYTES = 64 * 1024
 _INFLATED_BYTES = 16 * 1024  # at a step
+_RECORD_BYTES = 16 * 1024  # of TLS; OpenSSL keeps a buffer for the largest piece that it was ever given
 _LEVEL = 5
-_DEFLATER_SECONDS = 10.0  # that 256 KiB are kept for; what is said later begins without memory of what was said before
+_DEFLATER_SECONDS = 3.0  # that 256 KiB are kept for; what is said later begins without memory of what was said before
 
 
 class Disconnected(Exception):
@@ -217,7 +218,8 @@ class Connection(asyncio.Protocol):
         if self._inflater:
             content = self._deflate(content)
         if self._transport is not None:
-            self._transport.write(content)
+            for at in range(0, len(content), _RECORD_BYTES):
+                self._transport.write(content[at : at + _RECORD_BYTES])
 
     def _deflate(self, content: bytes) -> bytes:
         """Up to a byte's end, so that another deflater may go on after it."""
