@@ -15,9 +15,13 @@ import pytest
 
 from mail.directory import Account
 from mail.mailbox import Flag, SpecialUse, sync
+from storage import MemoryStore
 from tests.mail.imap.client import connect
+from tests.mail.parts import TEXT, data, leaf, lines, mixed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from comgov.db import Database
     from tests.mail.imap.client import Client
     from tests.mail.imap.conftest import House, Open
@@ -237,6 +241,34 @@ async def test_a_part_is_found_too_in_a_message_kept_before_its_sections_were_wr
     assert b"NIL" not in known[0]
     await db.pool.execute("UPDATE mail.body SET sections = NULL")
     assert await claire.say(f"FETCH 1:2 BODY.PEEK[{number}]") == known
+
+
+async def test_a_part_of_a_large_message_is_read_without_the_others(
+    house: House, claire: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [data(200_000, seed) for seed in range(2)]
+    await house.put(content := mixed(TEXT, *(leaf(lines(file)) for file in files)))
+    asked: list[int] = []
+
+    async def read(sha256: bytes, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        async for chunk in MemoryStore.read(house.blobs, sha256, start, stop):
+            asked.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(house.blobs, "read", read)
+    await claire.say("SELECT INBOX")
+    encoded = lines(files[1])
+    for item, expected, most in (
+        ("BODY.PEEK[1]", b"Bonjour.\r\n", 0),
+        ("BODY.PEEK[3]<1000.500>", encoded[1000:1500], 500),
+        ("BODY.PEEK[3]", encoded, 200_000),
+        ("BINARY.PEEK[3]<7.9>", files[1][7:16], 200_000),
+        ("BODY.PEEK[]", content, 400_000),
+    ):
+        asked.clear()
+        [fetched, _] = await claire.say(f"FETCH 1 {item}")
+        assert fetched.partition(b"}\r\n")[2] == expected + b")"
+        assert sum(asked) <= most
 
 
 async def test_a_store_that_came_too_late_is_told(house: House, claire: Client) -> None:

@@ -8,12 +8,19 @@ from uuid import uuid4
 
 import pytest
 
+from mail.address import Address
+from mail.envelope import Client, Envelope, Origin
 from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted
 from mail.mailbox import Flag, SpecialUse
+from mail.queue.letter import Letters
+from tests.mail.parts import data, leaf, lines, mixed
 
 if TYPE_CHECKING:
+    from comgov.db import Database
     from mail.mailbox import Mailbox
     from tests.mail.inbound.conftest import Post
+
+SYSTEM = Client(origin=Origin.SYSTEM, ip="127.0.0.1", helo="here")
 
 
 def text(subject: str, body: str) -> bytes:
@@ -199,6 +206,41 @@ async def test_parts_come_decoded(post: Post, inbox: Mailbox) -> None:
     assert b"".join([chunk async for chunk in post.mailboxes.part(message, first)]) == "déjà".encode()
     assert b"".join([chunk async for chunk in post.mailboxes.part(message, second)]) == data
     assert [part.is_attachment for part in (first, second)] == [False, True]
+
+
+async def test_a_file_that_ten_messages_bring_is_kept_once_and_read_from_each(post: Post, db: Database) -> None:
+    file = data(500_000)
+    recipients = tuple(map(Address.parse, ("eric@finances.gov.test", "claire@sante.gov.test", "far@example.org")))
+    sent = []
+    for number in range(10):
+        words = leaf(b"Message %d, le rapport\r\n" % number, encoding=b"8bit", kind=b"text/plain")
+        sent.append(mixed(words, leaf(lines(file)), boundary=b"boundary%d" % number))
+        await post.relay.accept(Envelope(sender=None, recipients=recipients), sent[-1], SYSTEM)
+    assert [blob.size_bytes async for blob in post.blobs.list()] == [len(file)]
+
+    inbox = await post.mailboxes.standard(post.eric.account_id, SpecialUse.INBOX)
+    messages = await post.inbox(post.eric.account_id)
+    letters = Letters(db.pool, post.blobs)
+    for content, message in zip(sent, messages, strict=True):
+        whole = await post.read(message)
+        assert whole.endswith(content)
+        leaving = b"".join([chunk async for chunk in letters.read(await letters.open(message.body_id))])
+        assert leaving.endswith(content) and whole.endswith(leaving)
+        _, part = (await post.mailboxes.content(message)).parts
+        assert b"".join([chunk async for chunk in post.mailboxes.part(message, part)]) == file
+        for start, stop in ((0, 300), (700, 200_000), (1000, 1001), (len(whole) - 150, len(whole))):
+            found = b"".join([chunk async for chunk in post.mailboxes.read(message, start, stop)])
+            assert found == whole[start:stop]
+    assert (await post.mailboxes.search(inbox.id, "rapport")).total == 10
+
+
+async def test_words_are_found_in_a_text_that_lies_apart(post: Post, inbox: Mailbox) -> None:
+    text = " ".join(f"mot{number}" for number in range(20_000))
+    part = leaf(lines(text.encode()), kind=b"text/plain; charset=utf-8")
+    await post.mailboxes.append(inbox.id, mixed(part, leaf(lines(data(80_000)))))
+    assert len([blob async for blob in post.blobs.list()]) == 2
+    for word in ("mot0", "mot19999"):
+        assert (await post.mailboxes.search(inbox.id, word)).total == 1
 
 
 async def test_usage_sums_every_mailbox_of_an_account(post: Post, inbox: Mailbox) -> None:

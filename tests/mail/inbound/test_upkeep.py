@@ -11,6 +11,7 @@ import pytest
 
 from mail.mailbox import SpecialUse
 from mail.mailbox.upkeep import EXPUNGED_KEPT_FOR, Swept
+from tests.mail.parts import TEXT, data, leaf, lines, mixed
 
 if TYPE_CHECKING:
     from comgov.db import Database
@@ -46,6 +47,20 @@ async def test_a_body_stays_as_long_as_anyone_has_it(post: Post, clock: Clock, i
     clock.advance(EXPUNGED_KEPT_FOR + timedelta(days=1))
     assert await post.mailboxes.sweep() == Swept(expunged=1, bodies=0, blobs=0)
     assert await post.read(await post.mailboxes.get(archive.id, 1)) == LARGE
+
+
+async def test_an_attachment_stays_as_long_as_any_message_has_it(post: Post, clock: Clock, inbox: Mailbox) -> None:
+    file = leaf(lines(data(80_000)))
+    first = await post.mailboxes.append(inbox.id, mixed(TEXT, file))
+    second = await post.mailboxes.append(inbox.id, content := mixed(file, TEXT, leaf(lines(data(70_000, 1)))))
+    assert len([blob async for blob in post.blobs.list()]) == 2
+    await post.mailboxes.expunge(inbox.id, [first.uid])
+    clock.advance(EXPUNGED_KEPT_FOR + timedelta(days=2))
+    assert await post.mailboxes.sweep() == Swept(expunged=1, bodies=1, blobs=0)
+    assert await post.read(second) == content
+    await post.mailboxes.expunge(inbox.id, [second.uid])
+    clock.advance(EXPUNGED_KEPT_FOR + timedelta(days=2))
+    assert await post.mailboxes.sweep() == Swept(expunged=1, bodies=1, blobs=2)
 
 
 async def test_what_was_just_written_is_left_alone(post: Post, inbox: Mailbox) -> None:
