@@ -107,8 +107,7 @@ def decode(content: Octets, start: int, stop: int, spool: Spool) -> Attached | N
             return None
         spool.write(decoded)
         size_bytes += len(decoded)
-    attached = Attached(b"", start, size_bytes, length)
-    return attached if attached.stop == stop else None
+    return Attached(b"", start, size_bytes, length)
 
 
 def _decoded(text: bytes, line_length: int) -> bytes | None:

@@ -161,12 +161,12 @@ async def test_small_messages_and_small_attachments_stay_as_they_were() -> None:
 def _broken() -> dict[str, bytes]:
     good = lines(data(100_000))
     block = attached.lines_of(attached.BLOCK_BYTES, 76) * 78
-    long = lines(data(400_000))
+    long = lines(data(400_002))
     return {
         "a space at the end of a line": good.replace(CRLF, b" \r\n", 1),
         "spaces at the end of every line": good.replace(CRLF, b" \r\n"),
         "padding in the middle": good[:7800].replace(good[74:76], b"==", 1) + good[7800:],
-        "padding at the end of a block": long[: block - 4] + b"==" + long[block - 2 :],
+        "padding at the end of a block": long[: block - 6] + b"AA==" + long[block - 2 :],
         "padding at the end of a line": good[:152] + b"==" + good[154:],
         "more after the padding": lines(data(100_001)) + b"AAAA",
         "text after the last line": good + b"\r\n_______\r\nA list of ours\r\n",
@@ -176,6 +176,9 @@ def _broken() -> dict[str, bytes]:
         "a short line between": good[:78] + b"AAAA\r\n" + good[78:],
         "a long last line": good + base64.b64encode(data(60)),
         "a letter of another alphabet": good[:500] + b"-" + good[501:],
+        "four letters of another alphabet": good[:500] + b"-_-_" + good[504:],
+        "one line shorter and the next longer": good[:150] + CRLF + good[150:154] + good[156:],
+        "a CR and an LF apart": good[:154] + b"\r" + good[156:160] + b"\n" + good[160:],
         "a byte above 127": good[:500] + b"\xe9" + good[501:],
         "a letter missing at the end": good[:-3],
         "no padding": lines(data(100_001)).rstrip(b"="),
