@@ -10,6 +10,7 @@
     │   ├── AuthenticationNeeded  530 5.7.0
     │   ├── MessageTooLarge       552 5.3.4
     │   ├── Malformed             550 5.6.0    bare CR, LF or NUL, a header over its limit, no From
+    │   ├── TooMany               552 5.2.2    mailboxes, keywords: more than this server keeps
     │   └── Looping               554 5.4.6    too many Received fields
     ├── TryLater              not now: 4xx
     │   ├── MailboxFull           452 4.2.2
@@ -122,6 +123,14 @@ class Malformed(Refused):
     code = 550
     status = "5.6.0"
     sentence = "The message is malformed"
+
+
+class TooMany(Refused):
+    """More of something than this server keeps."""
+
+    code = 552
+    status = "5.2.2"
+    sentence = "There are too many of them"
 
 
 class Looping(Refused):

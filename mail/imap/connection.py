@@ -162,6 +162,7 @@ class Connection(asyncio.Protocol):
             if self._inflater:
                 self._inflate(self._inflater)
             if len(self._pending) > size_bytes:
+                await asyncio.sleep(0)  # few deflated bytes may hold many: others have their turn
                 return
             if self._is_paused and self._transport is not None:
                 self._is_paused = False

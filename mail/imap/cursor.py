@@ -38,6 +38,7 @@ class Cursor:
         self._place = 0
         self._text = bytes(pieces[0])
         self._at = 0
+        self._wildcards = 0
 
     @property
     def is_at_end(self) -> bool:
@@ -140,8 +141,9 @@ class Cursor:
         """A name of LIST with its wildcards."""
         is_string = self.sees(b'"') or self._sees_literal()
         raw = self.string() if is_string else self.match(_PATTERN, "A mailbox pattern")[0]
-        if raw.count(b"*") + raw.count(b"%") > _WILDCARDS_LIMIT:
-            raise Bad(f"A pattern has more than {_WILDCARDS_LIMIT} wildcards")
+        self._wildcards += raw.count(b"*") + raw.count(b"%")
+        if self._wildcards > _WILDCARDS_LIMIT:
+            raise Bad(f"There are more than {_WILDCARDS_LIMIT} wildcards")
         return self._name(raw)
 
     def mailbox(self) -> str:

@@ -7,6 +7,8 @@ written a page at a time, from what `renderings` remembers. Bytes of bodies and 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PAGE = 2000  # messages
+_TEXTS_BYTES = 2 << 20  # of a page: beyond, the rest of it is another
+_LARGE_HEADER_BYTES = 64 * 1024
+_TURN_SECONDS = 0.02
 _DEPTHS = {
     Item.ENVELOPE: Depth.STRUCTURE,
     Item.BODY: Depth.STRUCTURE,
@@ -75,6 +80,7 @@ class Fetcher:
         self._mailboxes = mailboxes
         self._renderings = renderings
         self._selected = selected
+        self._began = perf_counter()
 
     async def write(
         self, uids: Sequence[int], items: Sequence[Item | Section | Binary], *, changed_since: int = 0
@@ -86,8 +92,9 @@ class Fetcher:
         """
         if depth(items) is not Depth.CONTENT:
             still = tuple(item for item in items if item not in _CHANGING and not isinstance(item, Binary))
-            for at in range(0, len(uids), _PAGE):
-                await self._write_page(uids[at : at + _PAGE], items, still, changed_since)
+            at = 0
+            while at < len(uids):
+                at += await self._write_page(uids[at : at + _PAGE], items, still, changed_since)
             return
         pages = self._mailboxes.rows(self._selected.box.id, uids, Depth.CONTENT, changed_since=changed_since)
         async for page in pages:
@@ -99,8 +106,8 @@ class Fetcher:
 
     async def _write_page(
         self, uids: Sequence[int], items: Sequence[Item | Section | Binary], still: Items, changed_since: int
-    ) -> None:
-        """A column for each kind of item; then the lines across."""
+    ) -> int:
+        """A column for each kind of item; then the lines across. Gives how many of these are done, at least one."""
         box_id, selected = self._selected.box.id, self._selected
         states = await self._mailboxes.states(box_id, uids, changed_since, is_run=selected.is_run(uids))
         columns: list[Iterable[int | bytes | None]] = [selected.numbers(states.uids)]
@@ -115,25 +122,40 @@ class Fetcher:
             told.append(b"MODSEQ (%d)")
             columns.append(states.modseqs)
             selected.note_modseq(max(states.modseqs, default=0))
+        last = uids[-1]
         if still:
-            texts = await self._texts(states.uids, still)
+            texts, last = await self._texts(states.uids, still, last)
             told.append(b"%b")
-            columns.append(map(texts.get, states.uids))  # None: gone since
+            columns.append(texts.get(uid) if uid <= last else None for uid in states.uids)  # None: gone since, or later
         line = b"* %d FETCH (" + b" ".join(told) + b")\r\n"
         found = zip(*columns, strict=True)
         self._connection.write(*(line % values for values in found if values[-1] is not None))
         if self._connection.is_full:
             await self._connection.flush()
+        return bisect_right(uids, last)
 
-    async def _texts(self, uids: Sequence[int], items: Items) -> Mapping[int, bytes]:
-        """What never changes of these messages, ready to send."""
+    async def _texts(self, uids: Sequence[int], items: Items, last: int) -> tuple[Mapping[int, bytes], int]:
+        """What never changes of these messages, ready to send; and up to which UID, when all would be too much."""
         known = self._renderings.known(self._selected.box.id, items, uids)
         missing = [uid for uid in uids if uid not in known]
+        size_bytes = 0
         async for page in self._mailboxes.rows(self._selected.box.id, missing, depth(items)):
-            new = {row.uid: b" ".join([_text(row, item) for item in items]) for row in page}
+            new = {row.uid: await self._written(row, items) for row in page}
             self._renderings.keep(self._selected.box.id, items, new)
             known |= new
-        return known
+            size_bytes += sum(map(len, new.values()))
+            if page and size_bytes > _TEXTS_BYTES:
+                return known, page[-1].uid
+        return known, last
+
+    async def _written(self, row: Row, items: Items) -> bytes:
+        """What never changes of one message. A large header takes a while to look through: others have their turn."""
+        if len(row.header) > _LARGE_HEADER_BYTES:
+            return await asyncio.to_thread(_joined, row, items)
+        if perf_counter() - self._began > _TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._began = perf_counter()
+        return _joined(row, items)
 
     # Bytes of bodies
 
@@ -257,6 +279,10 @@ def _encoding(row: Row, number: str) -> str:
     if encoding not in _ENCODINGS:
         raise NotDone("That part is encoded in a way that is not known here", code="UNKNOWN-CTE")
     return encoding
+
+
+def _joined(row: Row, items: Items) -> bytes:
+    return b" ".join([_text(row, item) for item in items])
 
 
 def _text(row: Row, item: Item | Section) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mail.errors import MessageTooLarge, NoSuchMailbox
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mail.mailbox.model import Mailbox
     from mail.mailbox.sequence import SequenceSet
     from mail.mailbox.sync import Changed, Changes, Snapshot
+
+_LISTED_AT_ONCE = 100  # mailboxes; more are a while's work, in a thread
 
 
 async def namespace(session: Session) -> None:
@@ -144,7 +148,9 @@ async def subscribe(session: Session, command: commands.Subscribe) -> bytes:
 async def list_boxes(session: Session, command: commands.List) -> bytes:
     """LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9)."""
     boxes = await _reached(session)
-    session.connection.write(*folders.listing(command, boxes, utf8=session.is_utf8))
+    listing = partial(folders.listing, command, boxes, utf8=session.is_utf8)
+    is_long = len(boxes) > _LISTED_AT_ONCE
+    session.connection.write(*(await asyncio.to_thread(lambda: list(listing())) if is_long else listing()))
     chosen = folders.chosen(command, boxes) if command.status or "MYRIGHTS" in command.returns else ()
     if "MYRIGHTS" in command.returns:  # RFC 8440
         session.connection.write(*(sharing.my_rights(session, box) for box in chosen))

@@ -83,21 +83,44 @@ def _pieces(pattern: str) -> list[str]:
 
 
 def _matches(name: str, pieces: list[str]) -> bool:
-    """By the set of places that what was read of the pattern may end at."""
-    places = {0}
+    """By the places, as bits, at which what was read of the pattern may end."""
+    end = 1 << len(name)
+    places = 1
     for piece in pieces:
         if piece == "*":
-            places = set(range(min(places), len(name) + 1))
+            places = _from_lowest(places, end)
         elif piece == "%":
-            first = {_level_end(name, start): start for start in sorted(places, reverse=True)}
-            places = {end for stop, start in first.items() for end in range(start, stop + 1)}
+            places = _spread(name, places)
         else:
-            places = {start + len(piece) for start in places if name.startswith(piece, start)}
+            places = (places & _starts(name, piece, places)) << len(piece)
         if not places:
             return False
-    return len(name) in places
+    return bool(places & end)
 
 
-def _level_end(name: str, start: int) -> int:
-    end = name.find(DELIMITER, start)
-    return len(name) if end < 0 else end
+def _from_lowest(places: int, last: int) -> int:
+    """All bits from the lowest of these to the last."""
+    return (last << 1) - (places & -places)
+
+
+def _spread(name: str, places: int) -> int:
+    """Every place of a level that follows one of these within it, the level's end included."""
+    spread, start = 0, 0
+    while start <= len(name):
+        end = name.find(DELIMITER, start)
+        end = len(name) if end < 0 else end
+        level = places & ((2 << end) - (1 << start))
+        if level:
+            spread |= _from_lowest(level, 1 << end)
+        start = end + 1
+    return spread
+
+
+def _starts(name: str, piece: str, places: int) -> int:
+    """Where that piece stands in the name, from the lowest of these places on."""
+    found = 0
+    at = name.find(piece, (places & -places).bit_length() - 1)
+    while at >= 0:
+        found |= 1 << at
+        at = name.find(piece, at + 1)
+    return found

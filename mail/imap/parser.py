@@ -40,7 +40,7 @@ from mail.imap.commands import (
 from mail.imap.cursor import Cursor
 from mail.imap.moments import read_moment
 from mail.imap.replies import Bad, NotDone
-from mail.mailbox.model import Flag, SpecialUse
+from mail.mailbox.model import KEYWORDS_LIMIT, Flag, SpecialUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,6 @@ FLAGS = {
     rb"\draft": Flag.DRAFT,
 }
 KEYWORD_LIMIT_BYTES = 100
-KEYWORDS_LIMIT = 60
 
 _TAG = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]+]{1,100}")
 _FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
@@ -68,6 +67,7 @@ _SPAN = re.compile(rb"<(\d{1,10})\.([1-9]\d{0,9})>")
 _FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
 _ITEMS_LIMIT = 200
 _NAMES_LIMIT = 200
+_HEADERS_LIMIT = 10
 _DEPTH_LIMIT = 100  # levels of parts, as `message.scan` has them
 _ID_LIMIT = 30
 
@@ -443,10 +443,16 @@ def _fetch(cursor: Cursor, *, by_uid: bool = False) -> Fetch:
     else:
         word = cursor.match(_ITEM, "What to fetch")[0].decode("ascii").upper()
         items = dict.fromkeys(_MACROS[word] if word in _MACROS else (_item(cursor, word),))
+    if sum(map(_looks_through_header, items)) > _HEADERS_LIMIT:
+        raise Bad(f"The header is asked for more than {_HEADERS_LIMIT} times")
     changed_since, vanished = _fetch_modifiers(cursor)
     if vanished and (changed_since is None or not by_uid):
         raise Bad("VANISHED goes with UID FETCH and CHANGEDSINCE")
     return Fetch(messages, by_uid, tuple(items), changed_since, vanished)
+
+
+def _looks_through_header(item: Item | Section | Binary) -> bool:
+    return isinstance(item, Section) and (bool(item.fields) or (item.text is Text.HEADER and not item.part))
 
 
 def _fetch_modifiers(cursor: Cursor) -> tuple[int | None, bool]:

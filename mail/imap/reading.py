@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mail.imap import commands, fetch, filing
 from mail.imap.access import Deed
 from mail.imap.connection import Disconnected, LineTooLong
-from mail.imap.replies import Bad
+from mail.imap.replies import Bad, NotDone
 from mail.mailbox.model import Flag
 from mail.mailbox.sequence import compress
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mail.imap.session import Session
 
 _DONE_BYTES = 64
+_COPIED_AT_ONCE = 50_000  # a few seconds, during which nothing else changes in either mailbox
 
 
 async def close(session: Session) -> None:
@@ -62,6 +63,8 @@ async def store(session: Session, command: commands.Store) -> bytes:
     if command.unchanged_since is not None:
         session.enabled.add("CONDSTORE")
     uids = selected.chosen(command.messages, by_uid=command.by_uid)
+    if command.action is not commands.Action.REMOVE:
+        selected.check_keywords(command.keywords)
     stored = await session.server.mailboxes.store(
         selected.box.id,
         uids,
@@ -83,6 +86,8 @@ async def copy(session: Session, command: commands.Copy) -> bytes:
     """COPY and MOVE (RFC 9051 §6.4.7, §6.4.8)."""
     selected = session.mailbox_to(Deed.TAKE_AWAY) if command.is_move else session.open_mailbox
     uids = selected.chosen(command.messages, by_uid=command.by_uid)
+    if len(uids) > _COPIED_AT_ONCE:
+        raise NotDone(f"No more than {_COPIED_AT_ONCE} messages go at once", code="LIMIT")
     target = await filing.find_target(session, command.name)
     mailboxes = session.server.mailboxes
     if not command.is_move or target.account_id != selected.box.account_id:

@@ -15,6 +15,7 @@ from mail.errors import (
     NotPermitted,
     SystemDown,
     SystemFull,
+    TooMany,
 )
 
 
@@ -48,6 +49,7 @@ _CODES: dict[type[MailError], str] = {
     NotPermitted: "NOPERM",
     MailboxFull: "OVERQUOTA",
     MessageTooLarge: "TOOBIG",
+    TooMany: "LIMIT",
     Malformed: "CANNOT",
     SystemFull: "UNAVAILABLE",
     SystemDown: "UNAVAILABLE",

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from mail.imap.replies import Bad
+from mail.imap.replies import Bad, NotDone
 from mail.mailbox.criteria import And, In, Not, Or, Recent, Uids
 from mail.mailbox.model import Flag
 from mail.mailbox.sequence import SequenceSet, compress, runs
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mail.mailbox.model import Mailbox
     from mail.mailbox.sync import Changed, Changes, Snapshot
 
+_KEYWORDS_LIMIT = 500  # different ones, of a mailbox
 _SYSTEM_FLAGS = (
     (Flag.ANSWERED, rb"\Answered"),
     (Flag.FLAGGED, rb"\Flagged"),
@@ -149,6 +150,11 @@ class Selected:
     def has_untold(self) -> bool:
         """Whether something is gone that the client was not told of."""
         return bool(self._gone)
+
+    def check_keywords(self, keywords: Iterable[str]) -> None:
+        """Raises NotDone when there would be too many different ones in the mailbox."""
+        if len(self.keywords.union(keywords)) > _KEYWORDS_LIMIT:
+            raise NotDone(f"A mailbox may have {_KEYWORDS_LIMIT} keywords", code="LIMIT")
 
     def tell_gone(self, *, as_uids: bool) -> list[bytes]:
         """The replies that say what is gone (VANISHED, RFC 7162 §3.2.10, if `as_uids`); its numbers are free now."""

@@ -129,6 +129,8 @@ class Session:
     async def _answer_one(self) -> None:
         if self.connection.is_full or not self.connection.has_more:
             await self.connection.flush()
+        else:
+            await asyncio.sleep(0)  # commands that came together leave others their turn
         try:
             tag, command = await self._next_command()
         except Unwanted as unwanted:

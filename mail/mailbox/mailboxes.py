@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
+from bisect import bisect_left
+from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
 from mail.body import Body, examine, new_body_id
-from mail.errors import AlreadyKept, MailboxExists, Malformed, NoSuchMailbox, NoSuchMessage, NotPermitted, SystemDown
+from mail.errors import (
+    AlreadyKept,
+    MailboxExists,
+    Malformed,
+    NoSuchMailbox,
+    NoSuchMessage,
+    NotPermitted,
+    SystemDown,
+    TooMany,
+)
 from mail.mailbox import finding, index, ordering, rows, store, sync, upkeep
 from mail.mailbox.criteria import holds
 from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse, Stored
@@ -44,6 +56,9 @@ _PAGE_LIMIT = 1000  # messages
 _ROWS_AT_ONCE = 500
 _CONTENTS_AT_ONCE = 64  # of 64 KiB at most
 _NAME_LIMIT = 200  # characters
+_MAILBOXES_LIMIT = 1000  # of an account
+_SEARCHES_AT_ONCE = 3  # fewer than the pool has connections: others have the rest
+_SEARCH_PATIENCE = 60.0  # seconds
 _NO_UID = 1 << 62  # above any
 
 
@@ -57,6 +72,7 @@ class Mailboxes:
         self._pool = pool
         self._blobs = blobs
         self._clock = clock
+        self._searches = asyncio.Semaphore(_SEARCHES_AT_ONCE)
 
     async def mailboxes(self, account_id: int) -> tuple[Mailbox, ...]:
         """All of an account's, the standard ones first; those are made on first use."""
@@ -89,10 +105,12 @@ class Mailboxes:
         raise NoSuchMailbox(reason=f"account {account_id} has no {use}")
 
     async def create(self, account_id: int, name: str) -> Mailbox:
-        """A new, empty one. Raises MailboxExists, Malformed for a name that cannot be."""
+        """A new, empty one. Raises MailboxExists, Malformed for a name that cannot be, TooMany."""
         name = _checked_name(name)
         async with connected(self._pool) as connection:
             await store.ensure_standard(connection, [account_id])
+            if await store.count_mailboxes(connection, account_id) >= _MAILBOXES_LIMIT:
+                raise TooMany(f"There may be {_MAILBOXES_LIMIT} mailboxes")
             box = await store.insert_mailbox(connection, account_id, name)
         if box is None:
             raise MailboxExists
@@ -283,9 +301,16 @@ class Mailboxes:
         size = _CONTENTS_AT_ONCE if depth is rows.Depth.CONTENT else _ROWS_AT_ONCE
         for at in range(0, len(uids), size):
             async with connected(self._pool) as connection:
-                found = await rows.rows(
+                found, large = await rows.rows(
                     connection, mailbox_id, uids[at : at + size], depth, changed_since=changed_since
                 )
+            for uid in large:
+                before = bisect_left(found, uid, key=attrgetter("uid"))
+                yield found[:before]
+                found = found[before:]
+                async with connected(self._pool) as connection:
+                    alone = await rows.row(connection, mailbox_id, uid, depth, changed_since=changed_since)
+                yield alone
             yield found
 
     async def states(self, mailbox_id: int, uids: Sequence[int], changed_since: int, *, is_run: bool = False) -> States:
@@ -448,7 +473,7 @@ class Mailboxes:
             await self._index(mailbox_id)
         if sort_by or holds(key, finding.ON_ORDER):
             await self.put_in_order(mailbox_id)
-        async with connected(self._pool) as connection:
+        async with self._searching() as connection:
             return await finding.find(connection, mailbox_id, key, self._clock(), sort_by)
 
     async def threads(self, mailbox_id: int, key: Key, put: Callable[[Sequence[Threaded]], list[Node]]) -> list[Node]:
@@ -456,9 +481,19 @@ class Mailboxes:
         if holds(key, finding.ON_TEXTS):
             await self._index(mailbox_id)
         await self.put_in_order(mailbox_id)
-        async with connected(self._pool) as connection:
+        async with self._searching() as connection:
             found = await finding.threaded(connection, mailbox_id, key, self._clock())
         return await asyncio.to_thread(put, found)
+
+    @asynccontextmanager
+    async def _searching(self) -> AsyncIterator[Connection]:
+        """A connection for a while, of which searches have only some. Raises TooMany for one that takes too long."""
+        async with self._searches, connected(self._pool) as connection:
+            try:
+                async with asyncio.timeout(_SEARCH_PATIENCE):
+                    yield connection
+            except TimeoutError as error:
+                raise TooMany("The search takes too long") from error
 
     async def put_in_order(self, mailbox_id: int | None) -> None:
         """Give messages accepted before that was done what they are sorted and threaded by; all of them (None)."""

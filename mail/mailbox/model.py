@@ -41,6 +41,10 @@ class Flag(IntFlag):
     DRAFT = 16
 
 
+KEYWORDS_LIMIT = 60
+"""Of one message."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mailbox:
     """One mailbox and its exact counters.

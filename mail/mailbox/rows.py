@@ -109,12 +109,40 @@ _CONTENT = _HEADER.replace("b.sections", f"b.sections, {REST_COLUMNS}")
 
 _BY_DEPTH = {Depth.ROW: _ROW, Depth.STRUCTURE: _STRUCTURE, Depth.HEADER: _HEADER, Depth.CONTENT: _CONTENT}
 
+# Raw sizes: nothing is read for them.
+_IS_SMALL = "octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) <= 65536"
+
+_SMALL: dict[Depth, str] = {
+    depth: statement.replace("ORDER BY", f"    AND {_IS_SMALL}\nORDER BY")
+    for depth, statement in _BY_DEPTH.items()
+    if depth is not Depth.ROW
+}
+
+_LARGE = """
+SELECT m.uid
+FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+    AND octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) > 65536
+ORDER BY m.uid
+"""
+
 
 async def rows(
     connection: Connection, mailbox_id: int, uids: Sequence[int], depth: Depth, *, changed_since: int = 0
-) -> list[Row]:
-    """Those that are there and changed after that MODSEQ, by UID."""
-    return [_to_row(record) for record in await connection.fetch(_BY_DEPTH[depth], mailbox_id, uids, changed_since)]
+) -> tuple[list[Row], list[int]]:
+    """Those that are there and changed after that MODSEQ, by UID; those whose header or structure is too large to be
+    held together with others are only named."""
+    statement = _SMALL.get(depth, _ROW)
+    found = [_to_row(record) for record in await connection.fetch(statement, mailbox_id, uids, changed_since)]
+    if depth is Depth.ROW or len(found) == len(uids):
+        return found, []
+    missing = sorted({*uids} - {row.uid for row in found})
+    return found, [record["uid"] for record in await connection.fetch(_LARGE, mailbox_id, missing, changed_since)]
+
+
+async def row(connection: Connection, mailbox_id: int, uid: int, depth: Depth, *, changed_since: int = 0) -> list[Row]:
+    """The one of that UID, however large; none when it is gone, or did not change after that MODSEQ."""
+    return [_to_row(record) for record in await connection.fetch(_BY_DEPTH[depth], mailbox_id, [uid], changed_since)]
 
 
 @dataclass(frozen=True, slots=True)

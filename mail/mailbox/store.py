@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mail.errors import NoSuchMailbox
-from mail.mailbox.model import Content, Flag, Mailbox, Message, SpecialUse
+from mail.errors import NoSuchMailbox, TooMany
+from mail.mailbox.model import KEYWORDS_LIMIT, Content, Flag, Mailbox, Message, SpecialUse
 from mail.message import Part
 from mail.store import REST_COLUMNS, to_rest
 
@@ -109,6 +109,15 @@ async def insert_mailbox(connection: Connection, account_id: int, name: str) -> 
     """The new one; None when the name is taken."""
     row = await connection.fetchrow(_INSERT_MAILBOX, account_id, name)
     return None if row is None else _to_mailbox(row)
+
+
+_COUNT_MAILBOXES = "SELECT count(*) FROM mail.mailbox WHERE account_id = $1"
+
+
+async def count_mailboxes(connection: Connection, account_id: int) -> int:
+    """How many mailboxes an account has."""
+    count: int = await connection.fetchval(_COUNT_MAILBOXES, account_id)
+    return count
 
 
 _LOCK = f"SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE"
@@ -270,6 +279,7 @@ WITH chosen AS (
     RETURNING (w.flags & 1) - (m.flags & 1) AS unseen
 )
 SELECT (SELECT count(*) FROM changed) AS changed, (SELECT coalesce(sum(unseen), 0) FROM changed)::int AS unseen,
+       (SELECT coalesce(max(cardinality(new_keywords)), 0) FROM wanted) AS keywords,
        ARRAY(SELECT uid FROM chosen WHERE modseq > $6 ORDER BY uid) AS refused
 """
 
@@ -286,12 +296,14 @@ async def set_flags(
 ) -> tuple[int, int, list[int]]:
     """How many messages of a locked mailbox changed, how many more are unseen, and which had changed since before.
 
-    action: `+` adds, `-` removes, empty replaces. Keywords compare without case.
+    action: `+` adds, `-` removes, empty replaces. Keywords compare without case. Raises TooMany of them.
     """
     row = await connection.fetchrow(
         _SET_FLAGS, box.id, uids, action, int(flags), keywords, unchanged_since, box.modseq + 1
     )
     assert row is not None
+    if row["keywords"] > KEYWORDS_LIMIT:
+        raise TooMany(f"A message may have {KEYWORDS_LIMIT} keywords")
     return row["changed"], row["unseen"], row["refused"]
 
 
