@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from comgov.errors import Forbidden, TooMany, Unauthenticated, Unavailable
-from comgov.people.actions import authenticate_for_mail, still_holds
+from comgov.people.actions import app_password_of, authenticate_for_mail, still_holds
 from comgov.people.model import Posting, Rights, address_of, may_open
 from comgov.people.store import directory as store
 from comgov.people.store import people as people_store
@@ -111,21 +111,20 @@ class PeopleDirectory:
         return known.accesses
 
     async def _ask_accesses(self, identity: Identity, now: datetime) -> tuple[Access, ...]:
-        person_id = identity.account_id
+        person_id, mark = identity.account_id, identity.sign_in
         try:
             async with self._ground.db.connection() as connection:
-                if not await still_holds(connection, person_id, identity.sign_in):
-                    return ()
-                holdings = [held for held in await posts_store.held_by(connection, person_id) if held.is_held(now)]
-                ids = {person_id, *(held.post_id for held in holdings)}
-                accounts = await people_store.accounts_by_id(connection, ids)
+                found = await store.reach(connection, person_id, app_password_of(mark))
         except Unavailable as error:
             raise SystemDown(reason=error.reason) from error
-        found = sorted(accounts.values(), key=lambda account: (account.kind == "post", account.address))
+        if found is None or not still_holds(
+            mark, password_hash=found.password_hash, has_app_password=found.has_app_password
+        ):
+            return ()
         return tuple(
             Access(account=_account(account), rights=RIGHTS[rights])
-            for account in found
-            if (rights := may_open(person_id, account, holdings, now))
+            for account in sorted(found.accounts, key=lambda account: (account.kind == "post", account.address))
+            if (rights := may_open(person_id, account, found.holdings, now))
         )
 
     async def holders(self, account: Account) -> dict[Address, mail.Rights]:

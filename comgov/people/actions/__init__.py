@@ -2,6 +2,7 @@
 
 from comgov.people.actions.app_passwords import (
     MOST_APP_PASSWORDS,
+    app_password_of,
     app_passwords,
     app_passwords_of,
     authenticate_for_mail,
@@ -62,6 +63,7 @@ __all__ = [
     "add_members",
     "add_person",
     "add_post",
+    "app_password_of",
     "app_passwords",
     "app_passwords_of",
     "authenticate",

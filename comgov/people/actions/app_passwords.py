@@ -164,16 +164,17 @@ async def _fail(platform: Ground, person: Credentials | None, address: str, ip: 
     await sign_in.fail(platform, person, buckets, ip)
 
 
-async def still_holds(connection: Connection, person_id: int, mark: str) -> bool:
-    """Whether that person would be signed in again by what `mark` tells of (`SignedInForMail.sign_in`).
+def app_password_of(mark: str) -> int:
+    """The id of the app password that `mark` (`SignedInForMail.sign_in`) tells of; 0 for none."""
+    return int(mark.removeprefix(_APP)) if mark.startswith(_APP) else 0
 
-    mark: empty for one whom the platform itself vouches for; then only that the account is open counts.
+
+def still_holds(mark: str, *, password_hash: str | None, has_app_password: bool) -> bool:
+    """Whether one would be signed in again by what `mark` tells of, as the person's passwords are now.
+
+    mark: empty for one whom the platform itself vouches for. has_app_password: that of `app_password_of(mark)`.
     """
-    password_id = int(mark.removeprefix(_APP)) if mark.startswith(_APP) else 0
-    found = await store.standing(connection, person_id, password_id)
-    if found is None:
-        return False
-    return not mark or found.has_app_password or mark == _password_mark(found.password_hash)
+    return not mark or has_app_password or mark == _password_mark(password_hash)
 
 
 def _password_mark(password_hash: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Passwords of devices, and whether what somebody signed in with still holds."""
+"""Passwords of devices."""
 
 from __future__ import annotations
 
@@ -108,29 +108,6 @@ NOTE_USE = "UPDATE comgov.app_password SET used_at = $2, used_ip = $3, used_for 
 async def note_use(connection: Connection, password_id: int, now: datetime, ip: str, service: str) -> None:
     """When it was last used, from where and for what."""
     await connection.execute(NOTE_USE, password_id, now, ip, service)
-
-
-STANDING = """
-SELECT person.password_hash,
-       EXISTS (SELECT FROM comgov.app_password WHERE id = $2 AND person_id = person.id AND revoked_at IS NULL)
-           AS has_app_password
-FROM comgov.person JOIN comgov.account USING (id) JOIN comgov.institution ON institution.id = account.institution_id
-WHERE person.id = $1 AND account.disabled_at IS NULL AND institution.state = 'active'
-"""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What an open account may be signed in with now. has_app_password: that it was asked about."""
-
-    password_hash: str | None
-    has_app_password: bool
-
-
-async def standing(connection: Connection, person_id: int, password_id: int) -> Standing | None:
-    """None when the account or its institution is closed. password_id: of an app password, 0 for none."""
-    row = await connection.fetchrow(STANDING, person_id, password_id)
-    return Standing(row["password_hash"], row["has_app_password"]) if row else None
 
 
 def _app_password(row: Record) -> AppPassword:

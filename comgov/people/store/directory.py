@@ -1,15 +1,15 @@
-"""What mail asks: where an address leads, who may send with it."""
+"""What mail asks: where an address leads, what a person reaches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comgov.people.model import Account, Posting
+from comgov.people.model import Account, Holding, Posting, Rights
 from comgov.people.store.people import account
 
 if TYPE_CHECKING:
-    from comgov.db import Connection
+    from comgov.db import Connection, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,3 +80,58 @@ async def administrators(connection: Connection, institution_id: int) -> list[Ac
     rows = await connection.fetch(ADMINISTRATORS, institution_id)
     nearest = [row for row in rows if row["nearest"]]
     return [account(row) for row in nearest or rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """A person whose account and institution are open, and every post they ever held or will hold.
+
+    accounts: their own and those of the posts. has_app_password: that the one which was asked about is not revoked.
+    """
+
+    password_hash: str | None
+    has_app_password: bool
+    accounts: tuple[Account, ...]
+    holdings: tuple[Holding, ...]
+
+
+REACH = """
+SELECT person.password_hash,
+       EXISTS (SELECT FROM comgov.app_password WHERE id = $2 AND person_id = person.id AND revoked_at IS NULL)
+           AS has_app_password,
+       own.name AS person_name, own.address AS person_address, account.id, account.kind, account.institution_id,
+       account.address, account.name, account.quota_bytes, account.disabled_at IS NOT NULL AS disabled,
+       holding.id AS holding_id, holding.rights, holding.held_from, holding.held_until
+FROM comgov.person JOIN comgov.account AS own USING (id) JOIN comgov.institution ON institution.id = own.institution_id
+CROSS JOIN LATERAL (SELECT own.id AS account_id, NULL::bigint AS held UNION ALL
+                    SELECT post_id, holding.id FROM comgov.holding WHERE person_id = own.id) AS reached
+JOIN comgov.account ON account.id = reached.account_id
+LEFT JOIN comgov.holding ON holding.id = reached.held
+WHERE person.id = $1 AND own.disabled_at IS NULL AND institution.state = 'active'
+"""
+
+
+async def reach(connection: Connection, person_id: int, app_password_id: int) -> Reach | None:
+    """None when the account or its institution is closed. app_password_id: 0 for none. One row for each holding."""
+    rows = await connection.fetch(REACH, person_id, app_password_id)
+    if not rows:
+        return None
+    return Reach(
+        password_hash=rows[0]["password_hash"],
+        has_app_password=rows[0]["has_app_password"],
+        accounts=tuple({row["id"]: account(row) for row in rows}.values()),
+        holdings=tuple(_holding(row, person_id) for row in rows if row["holding_id"] is not None),
+    )
+
+
+def _holding(row: Record, person_id: int) -> Holding:
+    return Holding(
+        id=row["holding_id"],
+        post_id=row["id"],
+        person_id=person_id,
+        person_name=row["person_name"],
+        person_address=row["person_address"],
+        rights=Rights(row["rights"]),
+        held_from=row["held_from"],
+        held_until=row["held_until"],
+    )

@@ -72,14 +72,6 @@ async def holdings(connection: Connection, post_ids: Iterable[int]) -> list[Hold
     return [_holding(row) for row in await connection.fetch(HOLDINGS, list(post_ids))]
 
 
-HELD_BY = HOLDINGS.replace("post_id = ANY ($1::bigint[])", "person_id = $1")
-
-
-async def held_by(connection: Connection, person_id: int) -> list[Holding]:
-    """Every holding of that person, past ones too, oldest first."""
-    return [_holding(row) for row in await connection.fetch(HELD_BY, person_id)]
-
-
 INSERT_HOLDING = """
 INSERT INTO comgov.holding (post_id, person_id, rights, held_from, held_until) VALUES ($1, $2, $3, $4, $5)
 """
