@@ -85,10 +85,12 @@ class Realm:
         """What the account calls the mailbox of that name, which it holds. Raises NotDone for a second name of one."""
         if self.is_own:
             return name
-        inner = name[len(self.prefix) + 1 :]
-        if inner == INBOX:
+        if name == self.prefix:
+            return INBOX
+        inner = name.removeprefix(self.prefix + DELIMITER)
+        if inner in ("", INBOX):
             raise no_such_mailbox()
-        return inner or INBOX
+        return inner
 
     def shown(self, box: Mailbox) -> Mailbox:
         """The mailbox with the person's name for it: a post's inbox has the name of the post itself.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from mail.address import Address
-from mail.directory import Rights
-from mail.imap.access import Deed, changes_nothing, letters, may
-from mail.mailbox import Flag, SpecialUse
+from mail.directory import Access, Account, Rights
+from mail.imap.access import Deed, Realm, changes_nothing, letters, may
+from mail.mailbox import Flag, Mailbox, SpecialUse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mail.directory import Account
-    from mail.mailbox import Mailbox
     from tests.mail.imap.client import Client
     from tests.mail.imap.conftest import House
 
@@ -57,6 +58,26 @@ def test_every_deed_is_in_the_table() -> None:
 )
 def test_old_clients_are_told_the_rights_that_they_know_too(rights: str, told: str) -> None:
     assert letters(Rights[rights]) == told
+
+
+OWN = Account(account_id=1, address=Address.parse("claire@sante.gov.test"))
+HELD = Account(account_id=2, address=POST)
+MAILBOX = Mailbox(
+    id=1, account_id=2, name="INBOX", uidvalidity=1, uidnext=1, modseq=1, special_use=SpecialUse.INBOX,
+    subscribed=True, messages=0, unseen=0, size_bytes=0,
+)  # fmt: skip
+
+
+@given(st.lists(st.text(st.sampled_from("aé/I NBOX*%"), max_size=8), min_size=1, max_size=4).map("/".join))
+def test_a_mailbox_has_one_name_for_each_who_reaches_it(name: str) -> None:
+    own, post = (Realm.of(Access(account=account, rights=Rights.VIEWER), OWN) for account in (OWN, HELD))
+    assume(all(level for level in name.split("/")))
+    box = replace(MAILBOX, name=name)
+    assert own.shown(box).name == own.inward(name) == name
+    outer = post.shown(box).name
+    assert post.inward(outer) == name
+    assert post.holds(outer) and not own.holds(outer)
+    assert own.holds(name) and not post.holds(name)
 
 
 @pytest.fixture
@@ -293,7 +314,17 @@ async def test_rights_are_told_and_not_changed(house: House, claire: Client, pos
         assert (await claire.say(command))[-1].startswith(b"NO [NOPERM] Rights come with the holding")
     for command in ("SETACL INBOX eric lrQ", 'SETACL INBOX "" lr', 'DELETEACL INBOX ""'):
         assert (await claire.say(command))[-1].startswith(b"BAD ")
-    for command in ("MYRIGHTS Nulle", 'MYRIGHTS "Other Users"', f'MYRIGHTS "{ROOT}/INBOX"'):
+    nowhere = (
+        "Nulle",
+        "Other Users",
+        "Other Users/",
+        f"{ROOT}/INBOX",
+        f"{ROOT}/",
+        f"{ROOT}//",
+        f"{ROOT}x",
+        f"{ROOT}/x",
+    )
+    for command in (f'MYRIGHTS "{name}"' for name in nowhere):
         assert (await claire.say(command))[-1].startswith(b"NO [NONEXISTENT] ")
     assert post.account_id
 
