@@ -206,17 +206,18 @@ async def read(rest: Rest, blobs: Blobs, start: int, stop: int) -> AsyncIterator
                 yield inline[at : min(at + _CHUNK_BYTES, last)]
 
 
-async def read_part(rest: Rest, blobs: Blobs, start: int, stop: int, encoding: str) -> AsyncIterator[bytes]:
+async def read_part(rest: Rest, blobs: Blobs, part: Part, header_size: int) -> AsyncIterator[bytes]:
     """The bytes of a part with its encoding undone, in chunks; of one that lies apart, as they are kept.
 
-    start, stop: of the part, in the rest. Raises SystemDown when the object store does not give them.
+    Raises SystemDown when the object store does not give them.
     """
-    apart = next((one for one in rest.layout if one.start == start), None) if encoding == "base64" else None
+    start, stop = part.start - header_size, part.stop - header_size
+    apart = next((one for one in rest.layout if one.start == start), None)
     if apart is not None:
-        async for chunk in _blob(blobs, apart.key, 0, apart.size_bytes):
-            yield chunk
-        return
-    async for chunk in decoded(read(rest, blobs, start, stop), encoding):
+        source = _blob(blobs, apart.key, 0, apart.size_bytes)
+    else:
+        source = decoded(read(rest, blobs, start, stop), part.encoding)
+    async for chunk in source:
         yield chunk
 
 

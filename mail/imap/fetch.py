@@ -21,7 +21,6 @@ from mail.imap.sections import bounds_of, header_fields, narrowed
 from mail.imap.selected import flags_text
 from mail.mailbox.rows import Depth
 from mail.message import imap
-from mail.message.text import decoded
 from mail.octets import Spool, chunks
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from mail.imap.selected import Selected
     from mail.mailbox import Mailboxes
     from mail.mailbox.rows import Row, States
+    from mail.message import Part
     from mail.octets import Octets
 
 log = structlog.get_logger()
@@ -162,7 +162,7 @@ class Fetcher:
     async def _write_whole(self, row: Row, items: Sequence[Item | Section | Binary]) -> None:
         for item in items:
             if isinstance(item, Binary):
-                _encoding(row, item.part)
+                _leaf(row, item.part)
         try:
             await self._stream(row, items)
         except (Disconnected, asyncio.CancelledError):
@@ -250,10 +250,10 @@ class Fetcher:
         bounds = await self._bounds(row, Section(number, Text.ALL, (), None, True, b""))
         if bounds is None:
             return None
-        encoding = _encoding(row, number)
+        leaf = _leaf(row, number)
         spool = Spool()
         try:
-            async for chunk in decoded(self._span(row, *bounds), encoding):
+            async for chunk in self._mailboxes.part_of(row, leaf) if leaf else self._span(row, *bounds):
                 spool.write(chunk)
             return spool.finish()
         finally:
@@ -273,12 +273,12 @@ def _flags(states: States, recent_from: int) -> Iterator[bytes]:
         yield texts[key]
 
 
-def _encoding(row: Row, number: str) -> str:
-    """How a part is encoded. Raises NotDone when that cannot be undone here."""
-    encoding = next((part.encoding for part in row.parts if part.number == number), "") if number else ""
-    if encoding not in _ENCODINGS:
+def _leaf(row: Row, number: str) -> Part | None:
+    """The leaf of that number; None for any other part. Raises NotDone when its encoding cannot be undone here."""
+    leaf = next((part for part in row.parts if part.number == number), None) if number else None
+    if leaf and leaf.encoding not in _ENCODINGS:
         raise NotDone("That part is encoded in a way that is not known here", code="UNKNOWN-CTE")
-    return encoding
+    return leaf
 
 
 def _joined(row: Row, items: Items) -> bytes:

@@ -188,8 +188,7 @@ class Mailboxes:
     async def part(self, message: Message, part: Part) -> AsyncIterator[bytes]:
         """The decoded bytes of a part (base64 and quoted-printable undone), in chunks."""
         size_bytes = len((await self.content(message)).header)
-        start, stop = part.start - size_bytes, part.stop - size_bytes
-        async for chunk in read_part(await self._rest(message.body_id), self._blobs, start, stop, part.encoding):
+        async for chunk in read_part(await self._rest(message.body_id), self._blobs, part, size_bytes):
             yield chunk
 
     async def append(
@@ -322,6 +321,12 @@ class Mailboxes:
         """As `rest`; of a message read to the depth of CONTENT without asking the database again."""
         rest = row.rest or await self._rest(row.body_id)
         async for chunk in read(rest, self._blobs, start, stop):
+            yield chunk
+
+    async def part_of(self, row: Row, part: Part) -> AsyncIterator[bytes]:
+        """As `part`. row: from HEADER on."""
+        rest = row.rest or await self._rest(row.body_id)
+        async for chunk in read_part(rest, self._blobs, part, len(row.header)):
             yield chunk
 
     async def rest(self, body_id: UUID, start: int, stop: int) -> AsyncIterator[bytes]:
