@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import comgov
-from comgov.people.store import directory, entries, people, sign_in
+from comgov.people.store import app_passwords, directory, entries, people, sign_in
 from comgov.people.store import posts as posts_store
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def test_every_statement_can_be_prepared(db: Database) -> None:
 
 @pytest.fixture
 async def filled(db: Database) -> Database:
-    """A country's directory in small: 20 institutions, 20,000 people, 1,000 posts, as many sessions."""
+    """A country's directory in small: 20 institutions, 20,000 people, 1,000 posts, as many sessions and devices."""
     async with db.connection() as connection:
         await connection.execute(
             """
@@ -68,6 +68,8 @@ async def filled(db: Database) -> Database:
             INSERT INTO comgov.address (address, list_id) SELECT address, id FROM comgov.mailing_list;
             INSERT INTO comgov.session (token_sha256, person_id, created_at, seen_at, expires_at, ip, agent)
             SELECT sha256(id::text::bytea), id, now(), now(), now() + '1 hour', '', '' FROM comgov.person;
+            INSERT INTO comgov.app_password (person_id, name, sha256, created_at)
+            SELECT id, 'x', sha256(id::text::bytea), now() FROM comgov.person;
             """
         )
         await connection.execute("ANALYZE")
@@ -78,6 +80,10 @@ async def filled(db: Database) -> Database:
     ("sql", "arguments"),
     [
         (directory.DESTINATION, ("'p7@i8.gov.test'", "'i8.gov.test'")),
+        (directory.REACH, ("22", "7")),
+        (app_passwords.HOLDER, ("sha256('7')", "'p7@i8.gov.test'")),
+        (app_passwords.OF_PERSON, ("7",)),
+        (app_passwords.REVOKE, ("7", "NULL", "now()")),
         (sign_in.BY_ADDRESS, ("'p7@i8.gov.test'", "now()")),
         (sign_in.BY_SESSION, ("sha256('7')", "now()", "now() - interval '2 hours'")),
         (people.BY_ADDRESS, ("'p7@i8.gov.test'",)),

@@ -65,6 +65,7 @@ ANALYZE;
         (mailbox_store._UNSEEN_PAGE, (7, 1 << 62, 51), "message"),
         (mailbox_store._MESSAGES, (7, [106, 156]), "message"),
         (mailbox_store._MAILBOXES, (7,), "mailbox"),
+        (mailbox_store._MAILBOXES_FOR, ([7, 8], 7), "mailbox"),
         (mailbox_store._USED, (7,), "mailbox"),
         (index._SEARCH, (7, "'word'", 1 << 62, 51), "message"),
         (index._PENDING, (None, 50, []), "body"),
