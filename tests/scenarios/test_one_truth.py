@@ -6,18 +6,22 @@ The checker is proved by `tests/mail/imap/test_hammer.py`: it finds what is plan
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
+import signal
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from pathlib import Path
+from typing import TypeAlias
 
 import aiosmtplib
 import asyncpg
 import pytest
 
+from comgov.demo.clients import wait_until_ready
 from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from comgov.postgres import borrowed_postgres_server
@@ -29,6 +33,8 @@ pytestmark = pytest.mark.xdist_group("one truth")
 
 LOGIN = full("paul@ngozi")
 SENDERS = 2
+
+Kill: TypeAlias = Callable[[DemoProcess], None]
 
 _letters = count(1)
 
@@ -165,3 +171,59 @@ async def test_ten_programs_on_two_workers_see_one_truth(demo: DemoProcess) -> N
 async def test_ten_programs_on_two_workers_see_one_truth_for_a_minute(demo: DemoProcess, _round: int) -> None:
     hammer = await _hammer_for(demo, 60)
     print(sum(hammer.did.values()), dict(hammer.did))
+
+
+# Kills
+
+
+def _kill_worker(demo: DemoProcess) -> None:
+    os.kill(random.choice(processes.workers(demo.pid)), signal.SIGKILL)
+
+
+def _kill_postgresql(demo: DemoProcess) -> None:
+    os.kill(processes.postmaster(demo), signal.SIGKILL)
+
+
+async def _hammer_through(demo: DemoProcess, kills: Sequence[Kill | None], ledger: Ledger) -> Hammer:
+    """Hammer while one thing after the other is killed, at any moment. None: the whole node, which is started again."""
+    hammer = Hammer(account_of(demo), ledger, survives=True)
+
+    async def kill(hammer: Hammer) -> None:
+        for victim in kills:
+            before = sum(hammer.did.values())
+            await asyncio.sleep(random.uniform(0.2, 2.0))
+            if victim is None:
+                demo.kill()
+                await demo.start()
+            else:
+                victim(demo)
+            await wait_until_ready(demo.ports, 60)
+            async with asyncio.timeout(60):
+                while sum(hammer.did.values()) < before + 50:
+                    await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+
+    await hammer_on(demo, kill, hammer)
+    return hammer
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    """Of everything that was told in all kills."""
+    return Ledger()
+
+
+async def test_nothing_is_lost_when_a_worker_postgresql_and_the_node_are_killed(
+    demo: DemoProcess, ledger: Ledger
+) -> None:
+    hammer = await _hammer_through(demo, [_kill_worker, _kill_postgresql, None], ledger)
+    assert hammer.losses
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("_round", range(10))
+async def test_nothing_is_lost_in_fifty_kills(demo: DemoProcess, ledger: Ledger, _round: int) -> None:
+    kills: list[Kill | None] = [_kill_worker, _kill_worker, _kill_postgresql, _kill_postgresql, None]
+    random.shuffle(kills)
+    hammer = await _hammer_through(demo, kills, ledger)
+    print(sum(hammer.did.values()), dict(hammer.losses))

@@ -126,6 +126,7 @@ class Worker:
                 for line in self.program.transcript:
                     error.add_note(line.decode(errors="replace").strip())
                 raise
+            await self.program.noop()  # one whose connection is gone connects again
             self.is_resting.set()
             await self.hammer.is_checked.wait()
 
@@ -216,7 +217,7 @@ class Worker:
             await program.expunge(uids if self.random.random() < 0.6 else None)
 
     async def _idle(self, program: Program) -> None:
-        await program.idle(self.random.uniform(0.0, 0.4))
+        program.must(await program.idle(self.random.uniform(0.0, 0.4)))
 
     async def _noop(self, program: Program) -> None:
         await program.noop()
