@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from mail.message.header import Fields
 
 _LIMIT = 1000  # mailboxes of one field that are looked at
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|\[[^\[\]]*\]|[(<>,;:@\[]|[ \t\r\n]+|[^"(<>,;:@\[ \t\r\n]+', re.DOTALL)
+_TOKEN = re.compile(
+    rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|\[[^\[\]]*\]|[(<>,;:@\[]|[ \t\r\n]+|[^"(<>,;:@\[ \t\r\n]+', re.DOTALL
+)
 _SIMPLE = re.compile(rb'(?:"([^"\\<>,;:()]*)"[ \t]*|([^"\\<>,;:()@]*))<([^"\\<>,;:()@\s]+)@([^"\\<>,;:()@\s]+)>')
 _BARE = re.compile(rb'()()([^"\\<>,;:()@\s]+)@([^"\\<>,;:()@\s]+)')
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)

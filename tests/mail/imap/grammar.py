@@ -25,27 +25,29 @@ def read(text: bytes) -> list[Value]:
     """
     open_lists: list[list[Value]] = [[]]
     at = 0
+    before = b"("
     while at < len(text):
-        before, now = text[at - 1 : at] if at else b"(", text[at : at + 1]
+        now = text[at : at + 1]
         if now == b" ":
             if before in b" (":
                 raise NotImap(f"a space too many at {at} of {text!r}")
-            at += 1
         elif now == b")":
             if len(open_lists) == 1 or before == b" ":
                 raise NotImap(f"a parenthesis too many at {at} of {text!r}")
             open_lists.pop()
-            at += 1
         elif now == b"(":
             _check_apart(text, at, before, b" ()")
             open_lists[-1].append(inner := [])
             open_lists.append(inner)
-            at += 1
         else:
             _check_apart(text, at, before, b" (")
             value, at = _word(text, at)
             open_lists[-1].append(value)
-    if len(open_lists) != 1 or text.endswith(b" "):
+            before = b"word"
+            continue
+        before = now
+        at += 1
+    if len(open_lists) != 1 or before == b" ":
         raise NotImap(f"{text!r} ends too early")
     return open_lists[0]
 

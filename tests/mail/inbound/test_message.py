@@ -312,6 +312,7 @@ def test_cut_characters_across_encoded_words_are_joined() -> None:
         ),
         (b"undisclosed-recipients:;", [(b"", b"undisclosed-recipients", None), (b"", None, None)]),
         (b"root", [(b"", b"root", b"")]),
+        (b'"\\', [(b"\\", b"", b"")]),
         (b",,", []),
         (b"", []),
     ],
