@@ -139,14 +139,15 @@ class _Sql:
 
     def in_header(self, text: str) -> str:
         """Whether the header holds a text."""
-        return f"strpos({_HEADER}, {self.value(index.needle(text), 'text')}) > 0"
+        wanted = self.value(index.needle(text), "text")
+        return f"(strpos(w.header, {wanted}) > 0 OR strpos({_RETURN_PATH}, {wanted}) > 0)"
 
     def in_field(self, name: str, text: str) -> str:
         """Whether a field of that name holds a text. The whole is looked at before its lines are cut."""
         start, wanted = self.value(f"{name.lower()}: ", "text"), self.value(index.needle(text), "text")
         line = f"starts_with(line, {start}) AND strpos(substr(line, length({start}) + 1), {wanted}) > 0"
-        lines = f"SELECT FROM string_to_table({_HEADER}, E'\\n') AS line WHERE {line}"
-        return f"(strpos({_HEADER}, {wanted}) > 0 AND EXISTS ({lines}))"
+        lines = f"SELECT FROM string_to_table({_RETURN_PATH} || w.header, E'\\n') AS line WHERE {line}"
+        return f"({self.in_header(text)} AND EXISTS ({lines}))"
 
     def in_body(self, text: str) -> str:
         """Whether the body holds a text: its words tell, unless there is more to it than one."""
@@ -158,8 +159,8 @@ class _Sql:
         return f"({' AND '.join(conditions)})"
 
 
-# Return-Path stands on each copy, the rest on the message.
-_HEADER = "(lower(convert_from(m.trace, 'UTF8')) || w.header)"
+# It stands on each copy, the rest of the header on the message.
+_RETURN_PATH = "lower(convert_from(m.trace, 'UTF8'))"
 
 
 @singledispatch
