@@ -28,13 +28,14 @@ _NUMBER_LIMIT = (1 << 63) - 1
 
 
 class Cursor:
-    """What is left of a command. Methods take a token off its front, or raise Bad."""
+    """What is left of a command. Methods take a token off its front, or raise Bad. charset: of texts."""
 
     def __init__(self, pieces: Sequence[Octets], *, oversize: Mapping[int, int], utf8: bool) -> None:
         """utf8: strings and names are UTF-8; otherwise names are in modified UTF-7."""
         self._pieces = pieces
         self._oversize = oversize
         self._utf8 = utf8
+        self.charset = "utf-8"
         self._place = 0
         self._text = bytes(pieces[0])
         self._at = 0
@@ -154,11 +155,11 @@ class Cursor:
         return name
 
     def text(self) -> str:
-        """A string as text: UTF-8, of which ASCII is a part."""
+        """A string as text."""
         try:
-            return self.astring().decode()
-        except UnicodeDecodeError:
-            raise Bad("A text is no UTF-8") from None
+            return self.astring().decode(self.charset)
+        except UnicodeError:
+            raise Bad(f"A text is no {self.charset.upper()}") from None
 
     def _name(self, raw: bytes) -> str:
         if len(raw) > _NAME_LIMIT_BYTES:

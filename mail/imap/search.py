@@ -31,6 +31,7 @@ from mail.mailbox.criteria import (
     ThreadId,
 )
 from mail.mailbox.model import Flag
+from mail.message.header import known_charset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 _DEPTH_LIMIT = 50
 _KEYS_LIMIT = 1000
 _ALGORITHMS = {"ORDEREDSUBJECT", "REFERENCES"}
-_CHARSETS = {"US-ASCII", "ASCII", "UTF-8"}
 
 _PLAIN: dict[str, Key] = {
     "ALL": And(()),
@@ -86,7 +86,7 @@ def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
         cursor.space()
     if cursor.skip_word("CHARSET"):
         cursor.space()
-        _check_charset(cursor)
+        _read_charset(cursor)
         cursor.space()
     return Search(_keys(cursor), by_uid, returns)
 
@@ -114,7 +114,7 @@ def sort(cursor: Cursor, *, by_uid: bool = False) -> Sort:
 
     cursor.listed(criterion, limit=20)
     cursor.space()
-    _check_charset(cursor)
+    _read_charset(cursor)
     cursor.space()
     return Sort(tuple(criteria), _keys(cursor), by_uid, returns)
 
@@ -126,7 +126,7 @@ def thread(cursor: Cursor, *, by_uid: bool = False) -> Thread:
     if algorithm not in _ALGORITHMS:
         raise Bad(f"THREAD knows no {algorithm[:40]}")
     cursor.space()
-    _check_charset(cursor)
+    _read_charset(cursor)
     cursor.space()
     return Thread(algorithm, _keys(cursor), by_uid)
 
@@ -145,9 +145,12 @@ def _returns(cursor: Cursor) -> frozenset[Return]:
     return frozenset(found or {Return.ALL})
 
 
-def _check_charset(cursor: Cursor) -> None:
-    if cursor.text().upper() not in _CHARSETS:
-        raise NotDone("Texts are in US-ASCII or UTF-8 here", code="BADCHARSET (US-ASCII UTF-8)")
+def _read_charset(cursor: Cursor) -> None:
+    """That of the texts that follow; ASCII is a part of UTF-8, which stands for it."""
+    charset = known_charset(cursor.text())
+    if not charset:
+        raise NotDone("There is no such charset here", code="BADCHARSET (US-ASCII UTF-8)")
+    cursor.charset = charset if charset != "ascii" else "utf-8"
 
 
 def _keys(cursor: Cursor) -> Key:

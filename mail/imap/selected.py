@@ -92,7 +92,10 @@ class Selected:
         return [self.uids[number - 1] for number in numbers]
 
     def resolved(self, key: Key) -> Key:
-        """The key with what only this session can tell made UIDs, for what its client knows. Raises Bad as `chosen`."""
+        """The key with what only this session can tell made UIDs, for what its client knows.
+
+        A sequence number that is not there names nothing: clients search for `1:*` in empty mailboxes.
+        """
         return And((Uids(((1, self.uidnext - 1),)), self._resolved(key)))
 
     def _resolved(self, key: Key) -> Key:
@@ -112,11 +115,12 @@ class Selected:
         """First and last UID of each range of a set: never more than the client wrote, however many there are."""
         if not messages.ranges:
             return self._saved_runs
+        if not self.uids:
+            return ()
         if by_uid:
-            return tuple(messages.spans(self.uids[-1])) if self.uids else ()
-        found = messages.spans(len(self.uids))
-        if not self.uids or found[-1][1] > len(self.uids):
-            raise Bad("There is no such message")
+            return tuple(messages.spans(self.uids[-1]))
+        count = len(self.uids)
+        found = [(first, min(last, count)) for first, last in messages.spans(count) if first <= count]
         return tuple((self.uids[first - 1], self.uids[last - 1]) for first, last in found)
 
     def numbers(self, uids: Sequence[int]) -> Iterable[int]:

@@ -161,7 +161,7 @@ def decode_bytes(raw: bytes, charset: str) -> str:
     """Text of that charset; of an unknown or wrong one, UTF-8 if it is valid, else Windows-1252."""
     if raw.isascii() and charset[:3] not in {"utf", "iso", "hz", "unicode"}:
         return raw.decode("ascii")
-    known = _known_charset(charset)
+    known = known_charset(charset)
     for candidate in (known, "utf-8") if known else ("utf-8",):
         try:
             return raw.decode(candidate)
@@ -170,7 +170,7 @@ def decode_bytes(raw: bytes, charset: str) -> str:
     return raw.decode(known or "cp1252", "replace")
 
 
-def _known_charset(charset: str) -> str:
+def known_charset(charset: str) -> str:
     """Its Python name, for charsets that mail uses; Python's own codecs such as unicode_escape are none."""
     try:
         name = codecs.lookup(charset).name if charset and charset.isascii() and "\0" not in charset else ""
