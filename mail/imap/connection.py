@@ -226,10 +226,11 @@ class Connection(asyncio.Protocol):
         """Up to a byte's end, so that another deflater may go on after it."""
         if self._deflater is None:
             self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-            asyncio.get_running_loop().call_later(_DEFLATER_SECONDS, self._forget_deflater)
+            asyncio.get_running_loop().call_later(_DEFLATER_SECONDS, self.rest)
         return self._deflater.compress(content) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
 
-    def _forget_deflater(self) -> None:
+    def rest(self) -> None:
+        """Let go of what takes memory between one answer and the next; nothing is lost but some of the deflating."""
         self._deflater = None
 
     # Changes

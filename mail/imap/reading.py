@@ -130,6 +130,7 @@ async def idle(session: Session) -> None:
                 await session.look_round()
                 await session.learn(session.selected)
             await session.connection.flush()
+            session.connection.rest()
             await _wait_for_news(session, changed, done, deadline)
     finally:
         done.cancel()
