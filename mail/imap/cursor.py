@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from mail.imap import names
-from mail.imap.replies import Bad
+from mail.imap.replies import Bad, NotDone
 from mail.mailbox.sequence import SequenceSet
 
 if TYPE_CHECKING:
@@ -149,10 +150,12 @@ class Cursor:
 
     def mailbox(self) -> str:
         """A mailbox's name."""
-        name = names.canonical(self._name(self.astring()))
+        name = self._name(self.astring())
         if not name:
             raise Bad("A mailbox has a name")
-        return name
+        if self._utf8 and not unicodedata.is_normalized("NFC", name):
+            raise NotDone("A name is in Net-Unicode, hence in normalization form C", code="CANNOT")
+        return names.canonical(name)
 
     def text(self) -> str:
         """A string as text."""

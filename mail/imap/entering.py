@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_CAN_BE_ENABLED = {"CONDSTORE", "QRESYNC", "UTF8=ACCEPT"}
+_CAN_BE_ENABLED = {name.upper(): name for name in ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4rev2")}
 
 
 async def noop(session: Session) -> None:
@@ -91,7 +91,8 @@ async def _sign_in(session: Session, login: str, password: str) -> bytes:
 async def enable(session: Session, command: commands.Enable) -> bytes:
     """ENABLE (RFC 5161)."""
     wanted = dict.fromkeys(command.capabilities)
-    found = [name for name in wanted if name in _CAN_BE_ENABLED and name not in session.enabled]
+    known = [_CAN_BE_ENABLED[name] for name in wanted if name in _CAN_BE_ENABLED]
+    found = [name for name in known if name not in session.enabled]
     session.enabled.update(found)
     if "QRESYNC" in found:
         session.enabled.add("CONDSTORE")

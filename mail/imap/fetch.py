@@ -239,7 +239,8 @@ class Fetcher:
             self._connection.write(b" NIL")
             return
         start, stop = narrowed(0, len(content), item.span)
-        self._connection.write(b" ~{%d}\r\n" % (stop - start))
+        mark = b"" if content.find(b"\0", start, stop) < 0 else b"~"  # RFC 9051 §7.5.2
+        self._connection.write(b" %b{%d}\r\n" % (mark, stop - start))
         for chunk in chunks(content, start, stop):
             self._connection.write(chunk)
             if self._connection.is_full:

@@ -34,7 +34,7 @@ async def namespace(session: Session) -> None:
 async def find_box(session: Session, name: str, deed: Deed) -> Mailbox:
     """The mailbox of that name, as this person calls it, to do that with it. Raises NoSuchMailbox, NotDone."""
     realm = session.realm(name)
-    box = await folders.find(session.server.mailboxes, realm.access.account.account_id, realm.inward(name))
+    box = await session.server.mailboxes.named(realm.access.account.account_id, realm.inward(name))
     realm.must(deed)
     return realm.shown(box)
 
@@ -68,20 +68,22 @@ async def select(session: Session, command: commands.Select) -> bytes:
     selected = Selected(box, snapshot, changed, is_read_only=is_read_only)
     await session.claim_recent(selected)
     session.selected = selected
-    _introduce(session, selected, snapshot)
+    await _introduce(session, selected, snapshot)
     if command.resync is not None and changes is not None and command.resync.uidvalidity == snapshot.uidvalidity:
         _resync(session, selected, changes, command.resync.known_uids)
     verb = b"EXAMINE" if command.is_read_only else b"SELECT"
     return b"OK [%b] %b is done" % (b"READ-ONLY" if is_read_only else b"READ-WRITE", verb)
 
 
-def _introduce(session: Session, selected: Selected, snapshot: Snapshot) -> None:
+async def _introduce(session: Session, selected: Selected, snapshot: Snapshot) -> None:
     """What a client is told of a mailbox when it opens it."""
     write = session.connection.write
     write(flags_line(selected))
     write(permanent_flags(selected))
-    write(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(selected.uids), selected.recent))
-    if snapshot.unseen_uid:
+    session.tell_size(selected)
+    if session.is_rev2:
+        write(folders.described(selected.box, await _reached(session), utf8=True))
+    elif snapshot.unseen_uid:
         write(b"* OK [UNSEEN %d] The first unseen\r\n" % selected.number(snapshot.unseen_uid))
     write(b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % snapshot.uidvalidity)
     write(b"* OK [UIDNEXT %d] The next UID\r\n" % snapshot.uidnext)
@@ -116,6 +118,8 @@ async def create(session: Session, command: commands.Create) -> bytes:
     """CREATE (RFC 9051 §6.3.4)."""
     realm = session.realm(command.name)
     realm.must(Deed.CREATE)
+    if command.special_use is not None:  # RFC 6154 §3
+        raise NotDone("There is one mailbox for that already", code="USEATTR")
     name = realm.inward(command.name)
     box = await session.server.mailboxes.create(realm.access.account.account_id, name)
     return b"OK [MAILBOXID (%d)] CREATE is done" % box.id
@@ -130,17 +134,23 @@ async def delete(session: Session, command: commands.Delete) -> bytes:
 
 async def rename(session: Session, command: commands.Rename) -> bytes:
     """RENAME (RFC 9051 §6.3.6)."""
-    box = await find_box(session, command.name, Deed.RENAME)
-    realm = session.realm_of(box)
+    realm = session.realm(command.name)
+    realm.must(Deed.RENAME)
     if not realm.holds(command.new_name):
         raise NotDone("A mailbox stays with its account; move its messages instead", code="CANNOT")
-    await session.server.mailboxes.rename(box.id, realm.inward(command.new_name))
+    account_id = realm.access.account.account_id
+    await session.server.mailboxes.rename(account_id, realm.inward(command.name), realm.inward(command.new_name))
     return b"OK RENAME is done"
 
 
 async def subscribe(session: Session, command: commands.Subscribe) -> bytes:
     """SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8)."""
-    box = await find_box(session, command.name, Deed.SUBSCRIBE)
+    try:
+        box = await find_box(session, command.name, Deed.SUBSCRIBE)
+    except NoSuchMailbox:
+        if command.subscribed:
+            raise
+        return b"OK It was not subscribed"
     await session.server.mailboxes.subscribe(session.account_id, box.id, subscribed=command.subscribed)
     return b"OK SUBSCRIBE is done" if command.subscribed else b"OK UNSUBSCRIBE is done"
 

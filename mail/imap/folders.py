@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mail.errors import NoSuchMailbox
 from mail.imap import names
-from mail.imap.commands import StatusItem
+from mail.imap.commands import List, StatusItem
 from mail.mailbox.model import SpecialUse
 from mail.message.imap import string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mail.imap.commands import List
     from mail.mailbox import Mailboxes
     from mail.mailbox.model import Mailbox
     from mail.mailbox.sync import DeepCounts
 
 _NO_COUNTER = {StatusItem.DELETED, StatusItem.DELETED_STORAGE, StatusItem.RECENT}
-
-
-async def find(mailboxes: Mailboxes, account_id: int, name: str) -> Mailbox:
-    """The mailbox of that name. Raises NoSuchMailbox."""
-    for box in await mailboxes.mailboxes(account_id):
-        if box.name == name:
-            return box
-    raise NoSuchMailbox
 
 
 def quoted(name: str, *, utf8: bool) -> bytes:
@@ -92,13 +82,21 @@ def listing(command: List, boxes: Sequence[Mailbox], *, utf8: bool) -> Iterator[
     found = dict.fromkeys(wanted)
     found.update(dict.fromkeys(_implied(command, boxes, parents)))
     for name in sorted(found, key=lambda name: (name != names.INBOX, name)):
-        attributes = [
-            *_attributes(command, wanted.get(name)),
-            "\\HasChildren" if name in parents else "\\HasNoChildren",
-        ]
+        attributes = [*_attributes(command, wanted.get(name)), _children(name in parents)]
         info = _child_info(command, name, boxes)
         shown = " ".join(attributes).encode("ascii")
         yield b'* %b (%b) "/" %b%b\r\n' % (verb, shown, quoted(name, utf8=utf8), info)
+
+
+def described(box: Mailbox, boxes: Sequence[Mailbox], *, utf8: bool) -> bytes:
+    """The reply of LIST that SELECT gives to clients of IMAP4rev2 (RFC 9051 §6.3.2). boxes: all, for its children."""
+    parents = _parents(one.name for one in boxes)
+    attributes = [*_attributes(List("", ()), box), _children(box.name in parents)]
+    return b'* LIST (%b) "/" %b\r\n' % (" ".join(attributes).encode("ascii"), quoted(box.name, utf8=utf8))
+
+
+def _children(has_some: bool) -> str:
+    return "\\HasChildren" if has_some else "\\HasNoChildren"
 
 
 def _attributes(command: List, box: Mailbox | None) -> list[str]:

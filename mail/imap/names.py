@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _unshift(text: bytes) -> str:
 
 
 def canonical(name: str) -> str:
-    """The name with INBOX, however it was written, in capitals."""
+    """The name in Net-Unicode (RFC 5198 §2), with INBOX, however it was written, in capitals."""
+    name = unicodedata.normalize("NFC", name)
     first, delimiter, rest = name.partition(DELIMITER)
     return INBOX + delimiter + rest if first.upper() == INBOX else name
 
@@ -73,7 +75,8 @@ def matcher(reference: str, patterns: Sequence[str]) -> Callable[[str], bool]:
     The time is that of the name's length times the number of wildcards, at most.
     """
     wanted = [_pieces(canonical(reference + pattern)) for pattern in patterns]
-    return lambda name: any(_matches(name, pieces) for pieces in wanted)
+    for_inbox = [[piece.upper() for piece in pieces] for pieces in wanted]
+    return lambda name: any(_matches(name, pieces) for pieces in (for_inbox if name == INBOX else wanted))
 
 
 def _pieces(pattern: str) -> list[str]:

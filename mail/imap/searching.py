@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mail.imap.commands import Return
@@ -22,6 +23,8 @@ _ALGORITHMS = {"ORDEREDSUBJECT": threads.by_subject, "REFERENCES": threads.by_re
 
 async def search(session: Session, command: commands.Search) -> bytes:
     """SEARCH (RFC 9051 §6.4.4)."""
+    if command.returns is None and session.is_rev2:
+        command = replace(command, returns=frozenset({Return.ALL}))
     await _find(session, command, ())
     return b"OK SEARCH is done"
 

@@ -64,6 +64,10 @@ class Selected:
         """Whether this session is the first to be told of it."""
         return uid >= self.recent_from
 
+    def forget_recent(self) -> None:
+        """Nothing is recent in this session (IMAP4rev2)."""
+        self.recent_from = 1 << 32  # above any UID
+
     @property
     def recent(self) -> int:
         """How many are recent."""
@@ -179,11 +183,14 @@ class Selected:
 
 def permanent_flags(selected: Selected) -> bytes:
     """The reply that tells which flags this client may change for good."""
-    changeable = b"" if selected.is_read_only else SYSTEM_FLAGS + rb" \*"
+    changeable = b"" if selected.is_read_only else SYSTEM_FLAGS + _keywords(selected) + rb" \*"
     return b"* OK [PERMANENTFLAGS (%b)] These are kept\r\n" % changeable
 
 
 def flags_line(selected: Selected) -> bytes:
     """The reply that tells which flags there are."""
-    keywords = b"".join(b" " + keyword.encode("ascii") for keyword in sorted(selected.keywords))
-    return b"* FLAGS (%b%b)\r\n" % (SYSTEM_FLAGS, keywords)
+    return b"* FLAGS (%b%b)\r\n" % (SYSTEM_FLAGS, _keywords(selected))
+
+
+def _keywords(selected: Selected) -> bytes:
+    return b"".join(b" " + keyword.encode("ascii") for keyword in sorted(selected.keywords))

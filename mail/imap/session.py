@@ -32,13 +32,14 @@ log = structlog.get_logger()
 _LINE_BYTES = 64 * 1024
 _LITERAL_BYTES = 64 * 1024
 _EXTENSIONS = (
-    "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
+    "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE "
+    "LIST-EXTENDED "
     "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES "
     "ACL RIGHTS=tekx LIST-MYRIGHTS QUOTA QUOTA=RES-STORAGE "
     "LIST-STATUS STATUS=SIZE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN BINARY MULTIAPPEND OBJECTID PREVIEW UTF8=ACCEPT"
 )
 _BY_NUMBERS = commands.Store | commands.Fetch | commands.Search | commands.Sort | commands.Thread
-_BEFORE = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE"
+_BEFORE = "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE"
 
 
 class Session:
@@ -195,7 +196,12 @@ class Session:
     @property
     def is_utf8(self) -> bool:
         """Whether names go in UTF-8 rather than in modified UTF-7 (RFC 6855)."""
-        return "UTF8=ACCEPT" in self.enabled
+        return self.is_rev2 or "UTF8=ACCEPT" in self.enabled
+
+    @property
+    def is_rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051), which knows no \\Recent."""
+        return "IMAP4rev2" in self.enabled
 
     @property
     def capabilities(self) -> str:
@@ -296,7 +302,7 @@ class Session:
             selected.changed.set()  # with the next command that may
         if has_new:
             await self.claim_recent(selected)
-            write(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(selected.uids), selected.recent))
+            self.tell_size(selected)
         if tells_modseq and not keeps_numbers and changes.modseq > max((one.modseq for one in known), default=0):
             self._tell_latest(changes.modseq)
 
@@ -328,9 +334,18 @@ class Session:
         if self.selected is not None and self.selected.box.id == box.id:
             self.selected.changed.set()
 
+    def tell_size(self, selected: Selected) -> None:
+        """Tell how many messages there are, and how many of them are recent."""
+        self.connection.write(b"* %d EXISTS\r\n" % len(selected.uids))
+        if not self.is_rev2:
+            self.connection.write(b"* %d RECENT\r\n" % selected.recent)
+
     async def claim_recent(self, selected: Selected) -> None:
         r"""This session is the one that is told of new messages as \Recent, unless it only looks."""
         if selected.is_read_only:
+            return
+        if self.is_rev2:
+            selected.forget_recent()
             return
         first = await self.server.mailboxes.claim_recent(selected.box.id, selected.uidnext)
         selected.recent_from = min(selected.recent_from, first)

@@ -59,6 +59,7 @@ _NAME_LIMIT = 200  # characters
 _MAILBOXES_LIMIT = 1000  # of an account
 _SEARCHES_AT_ONCE = 3  # fewer than the pool has connections: others have the rest
 _SEARCH_PATIENCE = 60.0  # seconds
+_INBOX = "INBOX"
 _NO_UID = 1 << 62  # above any
 
 
@@ -97,6 +98,17 @@ class Mailboxes:
         async with connected(self._pool) as connection:
             return await store.mailbox(connection, mailbox_id)
 
+    async def named(self, account_id: int, name: str) -> Mailbox:
+        """The account's mailbox of that name. The standard ones are made on first use."""
+        async with connected(self._pool) as connection:
+            found = await store.named(connection, account_id, name)
+            if found is None and not await store.inboxes(connection, [account_id]):
+                await store.ensure_standard(connection, [account_id])
+                found = await store.named(connection, account_id, name)
+        if found is None:
+            raise NoSuchMailbox
+        return found
+
     async def standard(self, account_id: int, use: SpecialUse) -> Mailbox:
         """The account's Inbox, Sent and so on; made on first use."""
         for box in await self.mailboxes(account_id):
@@ -108,23 +120,51 @@ class Mailboxes:
         """A new, empty one. Raises MailboxExists, Malformed for a name that cannot be, TooMany."""
         name = _checked_name(name)
         async with connected(self._pool) as connection:
-            await store.ensure_standard(connection, [account_id])
-            if await store.count_mailboxes(connection, account_id) >= _MAILBOXES_LIMIT:
-                raise TooMany(f"There may be {_MAILBOXES_LIMIT} mailboxes")
-            box = await store.insert_mailbox(connection, account_id, name)
+            return await self._create(connection, account_id, name)
+
+    async def _create(self, connection: Connection, account_id: int, name: str) -> Mailbox:
+        await store.ensure_standard(connection, [account_id])
+        if await store.count_mailboxes(connection, account_id) >= _MAILBOXES_LIMIT:
+            raise TooMany(f"There may be {_MAILBOXES_LIMIT} mailboxes")
+        box = await store.insert_mailbox(connection, account_id, name)
         if box is None:
             raise MailboxExists
         return box
 
-    async def rename(self, mailbox_id: int, name: str) -> None:
-        """Another name for one that is not standard. Raises MailboxExists, Malformed, NotPermitted."""
-        name = _checked_name(name)
+    async def rename(self, account_id: int, name: str, new_name: str) -> None:
+        """Another name for all that bears this one or stands below it, be there such a mailbox itself or not.
+
+        The inbox keeps its name, and what is below it: its messages move to a new mailbox (RFC 9051 §6.3.6).
+        Raises MailboxExists, Malformed, TooMany, NotPermitted for the other standard mailboxes.
+        """
+        new_name = _checked_name(new_name)
         async with transaction(self._pool) as connection:
-            _check_is_own((await store.lock(connection, mailbox_id))[mailbox_id])
+            if name == _INBOX:
+                await self._move_inbox(connection, account_id, new_name)
+                return
+            boxes = await store.lock_tree(connection, account_id, name)
+            if not boxes:
+                raise NoSuchMailbox
+            for box in boxes:
+                _check_is_own(box)
+                _checked_name(new_name + box.name[len(name) :])
+            if new_name.startswith(name + "/"):
+                raise Malformed("A mailbox cannot be put below itself")
+            if await store.named(connection, account_id, new_name) is not None:
+                raise MailboxExists
             try:
-                await store.rename(connection, mailbox_id, name)
+                await store.rename(connection, [box.id for box in boxes], len(name), new_name)
             except asyncpg.UniqueViolationError as error:
                 raise MailboxExists from error
+
+    async def _move_inbox(self, connection: Connection, account_id: int, new_name: str) -> None:
+        target = await self._create(connection, account_id, new_name)
+        inbox_id = (await store.inboxes(connection, [account_id]))[account_id]
+        boxes = await store.lock(connection, inbox_id, target.id)
+        uids = list((await sync.snapshot(connection, inbox_id)).uids)
+        moved = await self._copy(connection, inbox_id, uids, boxes[target.id])
+        await self._expunge(connection, boxes[inbox_id], list(moved))
+        await store.notify(connection, inbox_id, target.id)
 
     async def delete(self, mailbox_id: int) -> None:
         """Away with one that is not standard, and all in it. Raises NotPermitted."""
@@ -562,10 +602,12 @@ def _below(before_uid: int | None) -> int:
 
 def _checked_name(name: str) -> str:
     """Raises Malformed for an empty, overlong or invisible one, or one that would be INBOX."""
-    name = unicodedata.normalize("NFC", name).strip()
+    name = unicodedata.normalize("NFC", name)
     levels = name.split("/")
     if not all(level.strip() for level in levels) or len(name) > _NAME_LIMIT:
         raise Malformed("A mailbox name has 1 to 200 characters, and at least one between slashes")
+    if name != name.strip():
+        raise Malformed("A mailbox name neither begins nor ends with a blank")
     if any(unicodedata.category(letter).startswith(("C", "Zl", "Zp")) for letter in name):
         raise Malformed("A mailbox name holds an invisible character")
     if levels[0].casefold() == "inbox" and len(levels) == 1:

@@ -100,6 +100,26 @@ async def mailbox(connection: Connection, mailbox_id: int) -> Mailbox:
     return _to_mailbox(row)
 
 
+_NAMED = f"SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1 AND name = $2"
+
+
+async def named(connection: Connection, account_id: int, name: str) -> Mailbox | None:
+    """An account's mailbox of that name; None when there is none."""
+    row = await connection.fetchrow(_NAMED, account_id, name)
+    return None if row is None else _to_mailbox(row)
+
+
+_LOCK_TREE = f"""
+SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))
+ORDER BY id FOR UPDATE
+"""
+
+
+async def lock_tree(connection: Connection, account_id: int, name: str) -> tuple[Mailbox, ...]:
+    """Hold the mailbox of that name and all below it until the transaction ends."""
+    return tuple(_to_mailbox(row) for row in await connection.fetch(_LOCK_TREE, account_id, name))
+
+
 _INSERT_MAILBOX = f"""
 INSERT INTO mail.mailbox (account_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING {_MAILBOX_COLUMNS}
 """
@@ -370,12 +390,15 @@ async def expunge(connection: Connection, box: Mailbox, uids: Sequence[int], now
     return await connection.fetch(_EXPUNGE, box.id, uids, box.modseq + 1, now)
 
 
-_RENAME = "UPDATE mail.mailbox SET name = $2 WHERE id = $1"
+_RENAME = "UPDATE mail.mailbox SET name = $3 || substr(name, $2 + 1) WHERE id = ANY($1::bigint[])"
 
 
-async def rename(connection: Connection, mailbox_id: int, name: str) -> None:
-    """Give a locked mailbox another name; UniqueViolationError when it is taken."""
-    await connection.execute(_RENAME, mailbox_id, name)
+async def rename(connection: Connection, mailbox_ids: Sequence[int], length: int, new_name: str) -> None:
+    """Put this in the place of so many characters that the names of locked mailboxes begin with.
+
+    Raises UniqueViolationError when a name is taken.
+    """
+    await connection.execute(_RENAME, mailbox_ids, length, new_name)
 
 
 _DELETE_MAILBOX = "DELETE FROM mail.mailbox WHERE id = $1"

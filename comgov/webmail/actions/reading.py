@@ -69,7 +69,7 @@ async def make_mailbox(platform: Platform, access: Access, name: str) -> Mailbox
     if not access.may_change:
         raise Forbidden(N_("You may read this mailbox, not change it."))
     with in_our_words():
-        return await platform.mailboxes.create(access.account_id, name)
+        return await platform.mailboxes.create(access.account_id, name.strip())
 
 
 async def page(

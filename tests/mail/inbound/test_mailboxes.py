@@ -53,7 +53,7 @@ async def test_a_mailbox_is_made_renamed_and_deleted(post: Post) -> None:
     made = await post.mailboxes.create(1, "Projets/Santé")
     with pytest.raises(MailboxExists):
         await post.mailboxes.create(1, "Projets/Santé")
-    await post.mailboxes.rename(made.id, "Archives 2026")
+    await post.mailboxes.rename(1, "Projets/Santé", "Archives 2026")
     assert (await post.mailboxes.mailbox(made.id)).name == "Archives 2026"
     await post.mailboxes.append(made.id, text("a", "b"))
     await post.mailboxes.delete(made.id)
@@ -65,10 +65,38 @@ async def test_a_standard_mailbox_stays(post: Post, inbox: Mailbox) -> None:
     with pytest.raises(NotPermitted):
         await post.mailboxes.delete(inbox.id)
     with pytest.raises(NotPermitted):
-        await post.mailboxes.rename(inbox.id, "autre")
+        await post.mailboxes.rename(inbox.account_id, "Trash", "autre")
 
 
-@pytest.mark.parametrize("name", ["", " ", "a//b", "/a", "a/", "x" * 201, "a\x00b", "a\u202eb"])
+async def test_all_that_stands_below_a_name_is_renamed_with_it(post: Post) -> None:
+    for name in ("a", "a/b", "a/b/c", "ab", "x"):
+        await post.mailboxes.create(1, name)
+    await post.mailboxes.rename(1, "a", "z")
+    await post.mailboxes.rename(1, "z/b", "y/x")
+    made = {box.name for box in await post.mailboxes.mailboxes(1) if box.special_use is None}
+    assert made == {"z", "y/x", "y/x/c", "ab", "x"}
+    for name, new_name in (("y", "y/below"), ("nowhere", "somewhere"), ("y", "x"), ("z", "Trash"), ("y/x", "inbox")):
+        with pytest.raises((Malformed, NoSuchMailbox, MailboxExists)):
+            await post.mailboxes.rename(1, name, new_name)
+    await post.mailboxes.rename(1, "y", "w")  # which is none itself
+    assert (await post.mailboxes.named(1, "w/x/c")).name == "w/x/c"
+
+
+async def test_the_inbox_is_renamed_by_moving_its_messages(post: Post, inbox: Mailbox) -> None:
+    for body in ("first", "second"):
+        await post.mailboxes.append(inbox.id, text("a", body))
+    await post.mailboxes.create(inbox.account_id, "INBOX/below")
+    await post.mailboxes.rename(inbox.account_id, "INBOX", "kept")
+    kept = await post.mailboxes.named(inbox.account_id, "kept")
+    assert (kept.messages, kept.unseen) == (2, 2)
+    left = await post.mailboxes.mailbox(inbox.id)
+    assert (left.name, left.messages, left.uidnext) == ("INBOX", 0, 3)
+    await post.mailboxes.named(inbox.account_id, "INBOX/below")
+    with pytest.raises(MailboxExists):
+        await post.mailboxes.rename(inbox.account_id, "INBOX", "kept")
+
+
+@pytest.mark.parametrize("name", ["", " ", " a", "a//b", "/a", "a/", "x" * 201, "a\x00b", "a\u202eb"])
 async def test_a_name_that_cannot_be_is_refused(post: Post, name: str) -> None:
     with pytest.raises(Malformed):
         await post.mailboxes.create(1, name)

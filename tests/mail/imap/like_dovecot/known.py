@@ -53,3 +53,5 @@ IN_MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "BINARY of what is no leaf": ("python: msg_13.txt: BINARY.*",),
 }
+
+IN_CONVERSATIONS: dict[str, dict[str, str]] = {}
