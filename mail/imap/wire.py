@@ -21,7 +21,6 @@ _APPEND = re.compile(rb"[^ ]+ APPEND ", re.IGNORECASE)
 _TAG = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]+]{1,100}(?= )")
 _CHUNK_BYTES = 64 * 1024
 _PIECES_LIMIT = 2000
-_MESSAGES_AT_ONCE = 4  # of the largest size, in one APPEND
 _PASSED_OVER_BYTES = 1 << 30  # of a literal that is not wanted and comes all the same
 
 
@@ -105,10 +104,11 @@ async def read_command(connection: Connection, limits: Limits) -> Raw:
 
 
 async def _take_message(connection: Connection, raw: Raw, size_bytes: int, limit_bytes: int, *, is_sent: bool) -> None:
-    """A message of APPEND: kept up to the limit, passed over beyond it if the client does not wait to be asked."""
-    if size_bytes > limit_bytes or raw.message_bytes + size_bytes > _MESSAGES_AT_ONCE * limit_bytes:
+    """A message of APPEND: kept up to the limit, which is of all its messages together; passed over beyond it if the
+    client does not wait to be asked."""
+    if raw.message_bytes + size_bytes > limit_bytes:
         if not is_sent:
-            raise Unwanted(raw.tag, NotDone(f"A message may have {limit_bytes} bytes", code="TOOBIG"))
+            raise Unwanted(raw.tag, NotDone(f"An APPEND may have {limit_bytes} bytes", code="TOOBIG"))
         if size_bytes > _PASSED_OVER_BYTES:
             raise Hopeless(f"A message may have {limit_bytes} bytes")
         await _pass_over(connection, size_bytes)

@@ -224,7 +224,7 @@ def test_any_bytes_on_a_connection_are_commands_or_refused(content: bytes, cuts:
         for _ in range(200):
             with suppress(Unwanted):
                 raw = await read_command(connection, _LIMITS)
-                assert sum(len(one) for one in raw.pieces) <= 400 + 200 + 4 * 300
+                assert sum(len(one) for one in raw.pieces) <= 400 + 200 + 300
 
     with suppress(Disconnected, Hopeless):
         asyncio.run(read())

@@ -188,6 +188,12 @@ async def test_a_client_that_vanishes_in_append_leaves_nothing(house: House, ope
     )
 
 
+async def test_messages_of_one_append_are_together_no_larger_than_one_may_be(claire: Client) -> None:
+    message = b"Subject: x\r\n\r\n" + b"x" * 250_000 + b"\r\n"
+    assert (await claire.say("APPEND INBOX" + " {}" * 5, *[message] * 5))[-1].startswith(b"NO [TOOBIG] ")
+    assert (await claire.say("APPEND INBOX" + " {}" * 4, *[message] * 4))[-1].startswith(b"OK [APPENDUID ")
+
+
 @pytest.mark.parametrize("utf8", [False, True])
 async def test_a_mailbox_name_may_hold_any_byte_and_is_taken_or_refused(claire: Client, utf8: bool) -> None:
     if utf8:
