@@ -19,6 +19,7 @@ ABSENT = 0
 """Stands, at depth 0, for a first message that is not there."""
 
 _NOBODY = -1
+_SLOTS = 1 << 24
 
 
 class Threaded(NamedTuple):
@@ -52,11 +53,20 @@ def by_references(messages: Sequence[Threaded]) -> list[Node]:
     return _Forest(messages).run()
 
 
+def _digests(lineage: bytes) -> list[bytes]:
+    return [lineage[at : at + DIGEST_BYTES] for at in range(0, len(lineage), DIGEST_BYTES)]
+
+
+def _slot(digest: bytes) -> int:
+    return int.from_bytes(digest[:4]) % _SLOTS
+
+
 class _Forest:
     """Nodes are numbers: first the messages, then the absent ones that they name.
 
     parents: of each node, none for the first of a thread. above: some node above it, or itself: a short way to the
-    first of its thread, made shorter by each who goes it.
+    first of its thread, made shorter by each who goes it. named: how often a message is referred to, 2 for more; those
+    that share a slot count as one.
     """
 
     def __init__(self, messages: Sequence[Threaded]) -> None:
@@ -65,11 +75,15 @@ class _Forest:
         self.parents = [_NOBODY] * self.count
         self.above = list(range(self.count))
         self.nodes: dict[bytes, int] = {}
+        self.named = bytearray(_SLOTS)
         self.children: dict[int, list[int]] = {}
 
     def run(self) -> list[Node]:
         for place, message in enumerate(self.messages):
-            self.nodes.setdefault(message.lineage[-DIGEST_BYTES:], place)
+            *ancestors, own = _digests(message.lineage)
+            self.nodes.setdefault(own, place)
+            for slot in map(_slot, ancestors):
+                self.named[slot] = min(self.named[slot] + 1, 2)
         for place, message in enumerate(self.messages):
             self._link_lineage(place, message.lineage)
         roots = self._gather(self._prune())
@@ -82,14 +96,18 @@ class _Forest:
 
     def _link_lineage(self, place: int, lineage: bytes) -> None:
         """A link to a message still to come is left out, for that message itself says what is above it."""
-        line = [
-            self._node(lineage[at : at + DIGEST_BYTES]) for at in range(0, len(lineage) - DIGEST_BYTES, DIGEST_BYTES)
-        ]
+        ancestors = _digests(lineage)[:-1]
+        line = [self._node(digest) for digest in ancestors if digest == ancestors[0] or self._matters(digest)]
         for parent, child in pairwise(line):
             if not place <= child < self.count:
                 self._link(parent, child)
         if line:
             self._link(line[-1], place)
+
+    def _matters(self, digest: bytes) -> bool:
+        """Whether it is there, or perhaps named elsewhere too; an absent one between two that only one message names
+        makes no difference."""
+        return digest in self.nodes or self.named[_slot(digest)] > 1
 
     def _node(self, digest: bytes) -> int:
         node = self.nodes.setdefault(digest, len(self.parents))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,26 @@ async def test_a_text_is_found_where_it_is_looked_for_and_nowhere_else(house: Ho
     await claire.say("SELECT INBOX")
     for key, text, found in ASKED:
         assert await numbers(claire, f"SEARCH CHARSET UTF-8 {key} {{}}", text.encode()) == found, (key, text)
+
+
+async def test_a_text_is_found_at_the_end_of_a_large_message(house: House, claire: Client) -> None:
+    words = "\r\n".join(secrets.token_hex(10) for _ in range(30_000))
+    await house.put(
+        mail("grand", f"{words}\r\nla toute fin", X_Long="\r\n ".join(secrets.token_hex(10) for _ in range(2000)))
+    )
+    await claire.say("SELECT INBOX")
+    for key in (f"BODY {words[-9:]}", 'TEXT "toute fin"', f"TEXT {words[5:17]}", "HEADER X-Long a", "SUBJECT grand"):
+        assert await numbers(claire, f"SEARCH {key}") == [1], key
+    assert await numbers(claire, "SEARCH TEXT zzzzzz") == []
+
+
+async def test_the_envelope_sender_is_in_the_header(house: House, db: Database, claire: Client) -> None:
+    await house.put(mail("x"), mail("y"))
+    await db.pool.execute("UPDATE mail.message SET trace = 'Return-Path: <Bounce@a.test>\r\n'::bytea WHERE uid = 2")
+    await claire.say("SELECT INBOX")
+    for key in ("HEADER Return-Path bounce", 'HEADER Return-Path ""', "TEXT bounce@", 'TEXT "return-path: <bounce"'):
+        assert await numbers(claire, f"SEARCH {key}") == [2], key
+    assert await numbers(claire, "SEARCH HEADER Subject bounce") == []
 
 
 async def test_every_field_of_a_name_is_looked_at(house: House, claire: Client) -> None:

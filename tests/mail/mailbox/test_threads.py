@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mail.imap.searching import threads_text
+from mail.mailbox import threads
 from mail.mailbox.threads import Node, Threaded, by_references, by_subject
 from mail.message.subject import base_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -37,7 +39,7 @@ def shown(nodes: list[Node]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("messages", "threads"),
+    ("messages", "text"),
     [
         ([], ""),
         ([message(1, "a"), message(2, "b")], "(1)(2)"),
@@ -92,8 +94,8 @@ def shown(nodes: list[Node]) -> str:
         ),
     ],
 )
-def test_threads_follow_references(messages: list[Threaded], threads: str) -> None:
-    assert shown(by_references(messages)) == threads
+def test_threads_follow_references(messages: list[Threaded], text: str) -> None:
+    assert shown(by_references(messages)) == text
 
 
 def test_threads_follow_ordered_subjects() -> None:
@@ -138,6 +140,19 @@ def test_every_message_is_in_one_thread_once(drawn: list[tuple[int, list[int], s
         assert text.count("(") == text.count(")")
 
 
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=9), st.randoms())
+def test_who_is_absent_and_named_once_makes_no_difference(drawn: list[list[int]], random: Random) -> None:
+    names = random.choices(range(10), k=len(drawn))
+    messages = [
+        message(uid, f"m{own}", "", *(f"m{ancestor}" for ancestor in ancestors))
+        for uid, (own, ancestors) in enumerate(zip(names, drawn, strict=True), 1)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "_SLOTS", 1)  # everybody is taken for named more than once
+        all_kept = by_references(messages)
+    assert by_references(messages) == all_kept
+
+
 def in_a_chain(count: int) -> list[Threaded]:
     return [message(n + 1, f"m{n}", "", f"m{n - 1}") for n in range(count)]
 
@@ -160,11 +175,17 @@ def naming_many(count: int) -> list[Threaded]:
     return [message(n + 1, f"m{n}", "", *(f"x{(n * 7 + k) % (count * 3)}" for k in range(16))) for n in range(count)]
 
 
+def naming_others_each(count: int) -> list[Threaded]:
+    return [message(n + 1, f"m{n}", "", *(f"x{n * 16 + k}" for k in range(16))) for n in range(count)]
+
+
 def of_one_subject(count: int) -> list[Threaded]:
     return [message(n + 1, f"m{n}", "Re: same" if n % 3 else "same", f"gone{n % 97}") for n in range(count)]
 
 
-@pytest.mark.parametrize("hostile", [in_a_chain, backwards, odd_ones_last, in_branches, naming_many, of_one_subject])
+@pytest.mark.parametrize(
+    "hostile", [in_a_chain, backwards, odd_ones_last, in_branches, naming_many, naming_others_each, of_one_subject]
+)
 def test_hostile_claims_cost_time_in_proportion(hostile: Callable[[int], list[Threaded]]) -> None:
     def seconds(count: int) -> float:
         messages = hostile(count)
