@@ -296,20 +296,18 @@ class Session:
         if selected.new_keywords(changes.changed):
             write(flags_line(selected))
         self.tell_changed(selected, known, quiet=quiet)
+        gone: list[bytes] = []
         if not keeps_numbers:
-            write(*selected.tell_gone(as_uids="QRESYNC" in self.enabled))
+            gone = selected.tell_gone(as_uids="QRESYNC" in self.enabled)
+            write(*gone)
         elif selected.has_untold:
             selected.changed.set()  # with the next command that may
         if has_new:
             await self.claim_recent(selected)
             self.tell_size(selected)
-        if tells_modseq and not keeps_numbers and changes.modseq > max((one.modseq for one in known), default=0):
-            self._tell_latest(changes.modseq)
-
-    def _tell_latest(self, modseq: int) -> None:
-        """Neither what is new nor what is gone comes with a MODSEQ; who keeps them would ask for all of it again."""
-        if "CONDSTORE" in self.enabled:
-            self.connection.write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % modseq)
+        if tells_modseq and (has_new or gone) and not selected.has_untold and "CONDSTORE" in self.enabled:
+            # neither comes with a MODSEQ, and who keeps them would ask for all of it again
+            write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % changes.modseq)
 
     def tell_changed(self, selected: Selected, changed: Sequence[Changed], *, quiet: int | None = None) -> None:
         """Tell of new flags; of those with the MODSEQ `quiet` that alone, to who knows what it is."""

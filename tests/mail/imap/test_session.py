@@ -428,6 +428,7 @@ async def test_a_client_that_keeps_modseqs_is_told_the_latest_where_nothing_else
         b"* OK [HIGHESTMODSEQ 9] The latest change",
         b"OK NOOP is done",
     ]
+    assert await one.say("NOOP") == [b"OK NOOP is done"]
     await other.say("SELECT INBOX")
     await other.say("STORE 1 +FLAGS (\\Seen)")
     assert (await one.say("NOOP"))[:-1] == [b"* 1 FETCH (UID 2 FLAGS (\\Deleted \\Seen \\Recent) MODSEQ (10))"]
