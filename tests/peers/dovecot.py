@@ -57,6 +57,9 @@ userdb {{
 namespace inbox {{
     inbox = yes
     separator = /
+    mailbox INBOX {{
+        auto = subscribe
+    }}
     mailbox Drafts {{
         special_use = \\Drafts
         auto = subscribe

@@ -46,7 +46,8 @@ class Side:
             del self.sessions[session]
             self.reader.items = {}
             return ["closed"]
-        return self.reader.read(replies, with_uid="UID" in command.upper())
+        is_select = command.upper().startswith(("SELECT", "EXAMINE"))
+        return self.reader.read(replies, with_uid="UID" in command.upper(), is_select=is_select)
 
     def _filled(self, command: str) -> str:
         for name, value in self.reader.latest.items():

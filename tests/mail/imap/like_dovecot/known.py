@@ -54,4 +54,68 @@ IN_MESSAGES: dict[str, tuple[str, ...]] = {
     "BINARY of what is no leaf": ("python: msg_13.txt: BINARY.*",),
 }
 
-IN_CONVERSATIONS: dict[str, dict[str, str]] = {}
+IN_CONVERSATIONS: dict[str, dict[str, str]] = {
+    "select": {
+        "12: STORE 1 +FLAGS (\\Deleted)": "EXAMINE refuses changes",
+        "13: EXPUNGE": "EXAMINE refuses changes",
+    },
+    "store": {
+        "7: STORE 1 +FLAGS (\\Deleted $Junk)": "permanent flags are told once",
+        "15: UID STORE 2 +FLAGS (keyword)": "permanent flags are told once",
+        "18: STORE 1 +FLAGS (\\Recent)": "lenient with commands",
+        "24: STORE 1 +FLAGS": "strict about syntax",
+    },
+    "expunge": {"16: SELECT INBOX": "keywords in use"},
+    "fetch": {
+        "19: FETCH 1 BODY[1]<0>": "strict about syntax",
+        "20: FETCH 1 BODY[0]": "strict about syntax",
+        '37: FETCH 1 BODY.PEEK[HEADER.FIELDS ("Subject" from)]': "field names without quotes",
+    },
+    "search": {
+        "24: SEARCH SENTBEFORE 4-Nov-2025": "a message without Date",
+        "42: SEARCH CHARSET X-UNKNOWN SUBJECT one": "the charsets that are known",
+        "60: SEARCH ON 99-Nov-2025": "strict about syntax",
+    },
+    "list": {
+        '17: LIST "" ("a/%" "INBOX") RETURN (SUBSCRIBED)': "what is made is subscribed",
+        '19: LIST (SUBSCRIBED) "" *': "what is made is subscribed",
+        '29: LSUB "" *': "what is made is subscribed",
+        '31: LSUB "" a/%': "what is made is subscribed",
+        '33: LSUB "" a/*': "what is made is subscribed",
+    },
+    "mailboxes": {
+        "4: CREATE INBOX": "strict about names",
+        '6: CREATE ""': "strict about syntax",
+        '12: CREATE "&bad"': "strict about syntax",
+        "16: DELETE two": "a name above others",
+        '20: LIST "" two*': "a name above others",
+    },
+    "rename": {
+        '17: LIST "" *': "no Marked",
+        '22: LIST "" *': "no Marked",
+    },
+    "odd renames": {
+        "5: RENAME c a": "a name above others",
+        "6: RENAME a INBOX": "strict about names",
+        "7: RENAME Trash other": "standard mailboxes",
+        "8: RENAME a/b a": "a name above others",
+        "9: RENAME a//x y": "strict about names",
+        '11: LIST "" *': "a name above others",
+    },
+    "two clients": {
+        "12: FETCH 1:* UID": "flags of what is gone",
+        "17: FETCH 1:* FLAGS": "who is told first",
+    },
+    "modseq": {"17: SELECT INBOX (ODD)": "strict about syntax"},
+    "errors": {
+        "6: SELECT a b": "strict about syntax",
+        "9: NOOP x": "strict about syntax",
+        "10: ENABLE": "strict about syntax",
+        "11: ENABLE ODD": "ENABLED is always told",
+        "12: ENABLE CONDSTORE CONDSTORE": "ENABLED is always told",
+        "13: NAMESPACE x": "strict about syntax",
+        "14: ID": "strict about syntax",
+        "15: ID NIL": "another name",
+        "16: COMPRESS ODD": "strict about syntax",
+    },
+}

@@ -1,8 +1,10 @@
 """What a reply says, whichever way a server writes it, so that two servers' replies can be compared.
 
-What RFC 9051 leaves free is made alike, and nothing else: quoted strings and literals, the order of the items of a
-FETCH reply, of flags and of replies of different kinds, the words after a response code, and numbers that a server
-chooses (UIDVALIDITY, MODSEQ, ids), which become their place among those it chose.
+What RFC 9051 leaves free is made alike, and nothing else: quoted strings, literals and names without quotes, the order
+of the items of a FETCH reply, of flags and of replies of different kinds, the words after a response code, a blank for
+a day's first digit, and numbers that a server chooses (UIDVALIDITY, MODSEQ, ids), which become their place among those
+it chose. What only one of the two has is left out: MAILBOXID and HIGHESTMODSEQ unasked for (ours), CLIENTBUG (theirs),
+and RECENT other than of SELECT, which both may tell when they like.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: \[([^\]]*)\])?", re.IGNORECASE)
 _SETS = ("FLAGS", "PERMANENTFLAGS")
+_LEFT_OUT = ("MAILBOXID", "HIGHESTMODSEQ", "CLIENTBUG")
 
 
 def values(text: bytes) -> list[Value]:
@@ -79,13 +82,15 @@ class Reader:
         self.latest: dict[str, str] = {}
         self.items: dict[str, str] = {}
 
-    def read(self, replies: list[bytes], *, with_uid: bool) -> list[str]:
+    def read(self, replies: list[bytes], *, with_uid: bool, is_select: bool) -> list[str]:
         """The replies to one command, the tagged one last. with_uid: whether the UID of FETCH replies was asked for."""
         self.items = {}
         told: list[tuple[str, str]] = []
         fetched: dict[str, dict[str, str]] = {}
         for reply in replies[:-1]:
             kind, text = self._untagged(reply, fetched, with_uid=with_uid)
+            if text == "* OK" or (kind == "RECENT" and not is_select):
+                continue
             if kind == "EXPUNGE":  # numbers change: what was said before stays apart
                 _settle(fetched, told)
             if kind == "LIST" or (kind, text) not in told[-1:]:
@@ -109,6 +114,9 @@ class Reader:
                 return "", ""
             return kind, f"* {first} {kind}"
         assert isinstance(first, str)
+        if first in ("LIST", "LSUB", "STATUS"):
+            place = 0 if first == "STATUS" else 2
+            rest[place] = shown(rest[place]).strip('"')
         return first, " ".join(["*", first, *(self._argument(first, value) for value in rest)])
 
     def _items(self, pairs: list[Value], *, with_uid: bool) -> dict[str, str]:
@@ -121,6 +129,8 @@ class Reader:
         return found
 
     def _item(self, name: str, value: Value) -> str:
+        if name == "INTERNALDATE":
+            return shown(value).replace('" ', '"0', 1)
         if name in ("FLAGS", "MODSEQ", "EMAILID", "THREADID"):
             return self._argument(name, value)
         return shown(value)
@@ -135,7 +145,9 @@ class Reader:
             )
         if name in ("EMAILID", "THREADID", "MODSEQ"):
             return self._number(name, value)
-        if name in ("FLAGS", "LIST", "LSUB"):
+        if name == "SEARCH":
+            return f"(MODSEQ {self._modseq(shown(value[1]))})"
+        if name in ("FLAGS", "LIST", "LSUB") and "CHILDINFO" not in shown(value):
             return shown(sorted(map(shown, value), key=str.lower))
         return shown(value)
 
@@ -161,7 +173,9 @@ class Reader:
             return status
         name, *arguments = values(found[2])
         assert isinstance(name, str)
-        if name in ("UIDVALIDITY", "HIGHESTMODSEQ", "MAILBOXID"):
+        if name in _LEFT_OUT:
+            return status
+        if name == "UIDVALIDITY":
             self.latest[name] = shown(arguments[0])
             arguments = [self._number(name, arguments[0])]
         elif name in ("APPENDUID", "COPYUID"):
