@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mail.message.header import comment_end
@@ -35,7 +36,12 @@ class Mailbox(NamedTuple):
 
 def addresses_of(fields: Fields, name: bytes) -> list[Mailbox]:
     """The mailboxes of all fields of that (lower-case) name."""
-    return [mailbox for value in fields.get(name, ()) for mailbox in parse_addresses(value)]
+    return [mailbox for value in fields.get(name, ()) for mailbox in _parsed(value)]
+
+
+@lru_cache(maxsize=16)  # a message's are asked for twice in a row: for its envelope, and for people
+def _parsed(value: bytes) -> tuple[Mailbox, ...]:
+    return tuple(parse_addresses(value))
 
 
 def parse_addresses(value: bytes) -> list[Mailbox]:

@@ -217,6 +217,8 @@ def comment_end(value: bytes, start: int) -> tuple[int, bytes]:
 
 def without_comments(value: bytes) -> bytes:
     """The value with a blank for every comment (RFC 5322 §3.2.2)."""
+    if b"(" not in value:
+        return value
     pieces = []
     end = 0
     while (found := _COMMENT_OR_QUOTED.search(value, end)) is not None:
@@ -232,8 +234,7 @@ def without_comments(value: bytes) -> bytes:
 
 def parse_parameters(value: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """A value such as `text/plain; charset=utf-8`: what stands before the first `;`, and the parameters, as written."""
-    if b"(" in value:
-        value = without_comments(value)
+    value = without_comments(value)
     head, _, _ = value.partition(b";")
     parameters = []
     for found in islice(_PARAMETER.finditer(value, len(head)), _PARAMETERS_LIMIT):
@@ -247,6 +248,8 @@ def joined(parameters: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
     Pieces of which one is missing stay as they are. What came in pieces stands last.
     """
+    if not any(b"*" in name for name, _ in parameters):
+        return parameters
     whole: list[tuple[bytes, bytes]] = []
     pieces: dict[bytes, list[_Piece]] = {}
     for name, value in parameters:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")
 _QUOTABLE_ESCAPED = re.compile(rb"[ -~]*")
 _ESCAPED = re.compile(rb'(["\\])')
-_BLANKS = re.compile(rb"[ \t\r\n]+")
+_BLANKS = re.compile(rb"[ \t]+")
 _TOKEN_OF_LIST = re.compile(rb"[^\s,;]+")
 
 
@@ -36,7 +36,9 @@ def nstring(value: bytes | None) -> bytes:
 
 def _words(value: bytes | None) -> bytes:
     """A string for people: one blank between words, however they were folded; NIL for None."""
-    return nstring(None if value is None else _BLANKS.sub(b" ", value).strip(b" "))
+    if value is not None and (b"  " in value or b"\t" in value):
+        value = _BLANKS.sub(b" ", value)
+    return nstring(value and value.strip(b" "))
 
 
 def envelope(fields: Fields) -> bytes:

@@ -319,12 +319,16 @@ def _boundary(parameters: list[tuple[bytes, bytes]]) -> bytes:
 
 def _encoding(fields: Fields) -> bytes:
     """The content transfer encoding as written; 7bit when none is told."""
+    if b"content-transfer-encoding" not in fields:
+        return b"7bit"
     found = _TOKEN.match(without_comments(first(fields, b"content-transfer-encoding")).strip())
     return found[0] if found else b"7bit"
 
 
 def _disposition(fields: Fields) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Type and parameters of the Content-Disposition as written; the type is empty when none is told."""
+    if b"content-disposition" not in fields:
+        return b"", []
     head, parameters = parse_parameters(first(fields, b"content-disposition")[:_FIELD_LIMIT])
     found = _TOKEN.match(head)
     return found[0] if found else b"", parameters
@@ -379,9 +383,9 @@ def _bodystructure(node: _Node) -> bytes:
 
 
 def _extensions(node: _Node) -> bytes:
-    disposition, parameters = _disposition(node.fields)
     shown = b"NIL"
     if b"content-disposition" in node.fields:
+        disposition, parameters = _disposition(node.fields)
         shown = b"(%b %b)" % (imap.string(disposition), imap.parameters(joined(parameters)))
     language = imap.languages(first(node.fields, b"content-language"))
     return b"%b %b %b" % (shown, language, _nstring(node, b"content-location"))
