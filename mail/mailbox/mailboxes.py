@@ -102,9 +102,10 @@ class Mailboxes:
         """The account's mailbox of that name. The standard ones are made on first use."""
         async with connected(self._pool) as connection:
             found = await store.named(connection, account_id, name)
-            if found is None and not await store.inboxes(connection, [account_id]):
-                await store.ensure_standard(connection, [account_id])
-                found = await store.named(connection, account_id, name)
+            if found is None:
+                if not await store.inboxes(connection, [account_id]):
+                    await store.ensure_standard(connection, [account_id])
+                found = await store.named(connection, account_id, name)  # also when others made them just now
         if found is None:
             raise NoSuchMailbox
         return found

@@ -138,7 +138,9 @@ class Worker:
     async def _begin(self, client: Client) -> None:
         account = self.hammer.account
         self.program = Program(client, self.hammer.ledger, self.level)
-        await self.program.begin(account.login, account.password, is_deflated=self.number % 3 == 0)
+        await self.program.begin(
+            account.login, account.password, is_deflated=self.number % 3 == 0, is_rev2=self.number % 4 == 1
+        )
         await self._select(self.program, BOXES[0])
 
     async def _select(self, program: Program, box: str) -> None:

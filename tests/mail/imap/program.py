@@ -19,7 +19,7 @@ from tests.mail.imap.mirror import Flags, Inconsistent, Ledger, Memory, Mirror, 
 _NUMBERED = re.compile(rb"\* (\d+) (EXISTS|RECENT|EXPUNGE|FETCH)(?: (.*))?", re.DOTALL)
 _VANISHED = re.compile(rb"\* VANISHED (\(EARLIER\) )?([\d,:]+)")
 _CODE = re.compile(rb"(?:\* )?(OK|NO|BAD|BYE|PREAUTH) \[([A-Z]+)(?: ([^\]]*))?\]")
-_OTHER = (b"* OK ", b"* FLAGS ", b"* CAPABILITY ", b"* ENABLED", b"* SEARCH", b"* ESEARCH", b"* NO ", b"+ ")
+_OTHER = (b"* OK ", b"* LIST ", b"* FLAGS ", b"* CAPABILITY ", b"* ENABLED", b"* SEARCH", b"* ESEARCH", b"* NO ", b"+ ")
 _BY_NUMBERS = ("FETCH", "STORE", "SEARCH")
 _READ_BYTES = 64 * 1024
 
@@ -103,9 +103,11 @@ class Program:
 
     # Commands as they are
 
-    async def begin(self, login: str, password: str, *, is_deflated: bool) -> None:
+    async def begin(self, login: str, password: str, *, is_deflated: bool, is_rev2: bool = False) -> None:
         """Sign in and say what is understood."""
         self.must(await self.command(f"LOGIN {login} {password}"))
+        if is_rev2:
+            self.must(await self.command("ENABLE IMAP4rev2"))
         if self.level != "plain":
             self.must(await self.command(f"ENABLE {self.level.upper()}"))
         if is_deflated:
@@ -443,9 +445,7 @@ def _applied(flags: Flags, action: str, wanted: Flags) -> Flags:
 async def connect(port: int, context: SSLContext) -> AsyncIterator[Client]:
     """A connection in TLS, past its greeting. Raises Lost."""
     try:
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost", limit=1 << 24), 20
-        )
+        reader, writer = await _open(port, context)
     except (OSError, TimeoutError) as error:
         raise Lost(f"no connection: {error}") from error
     try:
@@ -459,3 +459,19 @@ async def connect(port: int, context: SSLContext) -> AsyncIterator[Client]:
         yield client
     finally:
         writer.transport.abort()
+
+
+async def _open(port: int, context: SSLContext) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A handshake that is cancelled half-way leaves its socket open (asyncio), so it is ended first."""
+    opening = asyncio.create_task(
+        asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname="localhost", limit=1 << 24, ssl_handshake_timeout=20
+        )
+    )
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result()[1].transport.abort()
+        raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mail.directory import Account
-from mail.mailbox import Flag, SpecialUse, sync
+from mail.mailbox import Flag, SpecialUse, store, sync
 from storage import MemoryStore
 from tests.mail.imap.client import connect
 from tests.mail.parts import TEXT, data, leaf, lines, mixed
@@ -476,6 +476,19 @@ async def test_a_modseq_that_is_told_leaves_no_earlier_change_untold(
         b"* 1 FETCH (UID 1 FLAGS (\\Flagged)",
         b"* 2 FETCH (UID 2 FLAGS (\\Seen)",
     ]
+
+
+async def test_the_inbox_is_there_for_whoever_comes_first_and_for_the_next_at_the_same_moment(
+    house: House, claire: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = store.inboxes
+
+    async def inboxes(*arguments: Any) -> dict[int, int]:
+        await house.mailboxes.mailboxes(house.claire.account_id)  # the other one was quicker
+        return await honest(*arguments)
+
+    monkeypatch.setattr(store, "inboxes", inboxes)
+    assert (await claire.say("SELECT INBOX"))[-1].startswith(b"OK ")
 
 
 async def test_a_resynchronisation_is_of_one_moment(
