@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -165,6 +166,42 @@ KNOWN = {
     "the charsets that RFC 9051 demands are told": BAD_CHARSETS,
 }
 """The differences that are meant; mail/imap/README.md tells of each."""
+
+
+def _correspondence(seed: int) -> list[bytes]:
+    """Messages that refer to those before them and to absent ones, come in any order, and share subjects."""
+    chance = random.Random(seed)
+    places = list(range(chance.randint(2, 10)))
+    absent = [f"<{seed}.gone{number}@x>" for number in range(4)]
+    names = [f"<{seed}.{place}@x>" for place in places]
+    chance.shuffle(places)
+    return [
+        _mail(
+            chance.choice(["", "Budget", "Re: Budget", "Autre", "Re: autre", "[x] budget", "[fwd: Autre]"]),
+            f"{seed} {place}",
+            Message_ID=names[place] if chance.random() < 0.9 else "",
+            References=" ".join(_some(chance, absent) + _some(chance, names[:place])),
+            In_Reply_To=chance.choice(["", *names[:place]]),
+            Date=_dated(chance.randint(1, 28), f"{chance.randint(10, 23)}:00:00 +0000"),
+        )
+        for place in places
+    ]
+
+
+def _some(chance: random.Random, names: list[str]) -> list[str]:
+    """Up to three of them, in their order."""
+    return [names[place] for place in sorted(chance.sample(range(len(names)), min(chance.randint(0, 3), len(names))))]
+
+
+async def test_correspondence_is_threaded_as_dovecot_does(both: Both) -> None:
+    for seed in range(40):
+        await both.say(f"CREATE box{seed}")
+        for message in _correspondence(seed):
+            await both.say(f'APPEND box{seed} "22-Nov-2025 09:30:15 +0000" {{}}', message)
+        await both.say(f"SELECT box{seed}")
+        for algorithm in ("REFERENCES", "ORDEREDSUBJECT"):
+            ours, theirs = await both.say(f"THREAD {algorithm} UTF-8 ALL")
+            assert ours == theirs, (seed, algorithm)
 
 
 async def test_messages_are_found_sorted_and_threaded_as_dovecot_does(both: Both) -> None:
