@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SENDFILE_BYTES = 1 << 20  # below, opening and handing to the kernel costs more than it saves
-_CHUNKS_AHEAD = 2  # read before an answer begins: a mail's header lies in one place, the rest of it in another
+_CHUNKS_AHEAD = 3  # read before an answer begins: a mail's header, its text and an attachment lie in three places
 
 _CONTINUE = "100-continue"
 _CUT = N_("What you sent did not arrive whole. Nothing of it was kept; please send it again.")
