@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mail import commit, store, traffic
-from mail.mailbox import index, upkeep
+from mail.mailbox import index, ordering, upkeep
 from mail.mailbox import store as mailbox_store
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _statements(module: ModuleType) -> dict[str, str]:
 
 STATEMENTS = {
     name: sql
-    for module in (commit, store, traffic, index, upkeep, mailbox_store)
+    for module in (commit, store, traffic, index, ordering, upkeep, mailbox_store)
     for name, sql in _statements(module).items()
 }
 
