@@ -94,6 +94,8 @@ async def copy(session: Session, command: commands.Copy) -> bytes:
         await session.check_room(target)
     copied = await (mailboxes.move if command.is_move else mailboxes.copy)(selected.box.id, uids, target.id)
     if not copied:
+        if command.is_move:
+            await session.learn(selected)
         return b"OK Nothing was there"
     code = b"[COPYUID %d %b %b]" % (target.uidvalidity, compress(copied), compress(copied.values()))
     if not command.is_move:

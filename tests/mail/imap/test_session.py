@@ -510,3 +510,15 @@ async def test_a_resynchronisation_is_of_one_moment(
     monkeypatch.setattr(sync, "snapshot", snapshot)
     told = await claire.say(f"SELECT INBOX (QRESYNC ({box.uidvalidity} {box.modseq}))")
     assert b"* 2 FETCH (UID 2 FLAGS (\\Recent) MODSEQ (%d))" % (box.modseq + 1) in told
+
+
+async def test_a_move_of_what_is_gone_already_tells_that_it_is(house: House, open_session: Open) -> None:
+    """Also when a command by numbers had to keep it back."""
+    await house.put(PLAIN, PLAIN)
+    one, other = await open_session(), await open_session()
+    await one.say("SELECT INBOX")
+    await other.say("SELECT INBOX")
+    await one.say("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    await one.say("EXPUNGE")
+    await other.say("STORE 2 +FLAGS.SILENT (\\Seen)")
+    assert await other.say("MOVE 1 Archive") == [b"* 1 EXPUNGE", b"OK Nothing was there"]
