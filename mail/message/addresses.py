@@ -90,8 +90,6 @@ class _Parser:
                 self.is_inside = False
             else:
                 self.inside.append(token)
-        elif token == b"<" and self.inside is None:
-            self.inside, self.is_inside = [], True
         elif token == b",":
             self._end_mailbox()
         elif token == b":":
@@ -99,8 +97,13 @@ class _Parser:
         elif token == b";":
             self._end_mailbox()
             self._end_group()
-        elif token not in (b"<", b">") and self.inside is None:
-            self.text.append(token)
+        elif token != b">":
+            if self.inside is not None and token != _BLANK:  # `<a@b> <c@d>`: nobody hides behind another
+                self._end_mailbox()
+            if token == b"<":
+                self.inside, self.is_inside = [], True
+            else:
+                self.text.append(token)
 
     def _begin_group(self) -> None:
         self._end_group()

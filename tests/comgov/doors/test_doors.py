@@ -102,6 +102,7 @@ async def things(government: Government) -> Things:
     link = await links.create(platform, claire, node.id, institution_only=True)
     session = await people.sign_in(platform, "claire@sante.gov.test", PASSWORD, ip="192.0.2.1")
     [kept] = await people.sessions(platform, session.actor)
+    device, _ = await people.make_app_password(platform, session.actor, "Poste 3", PASSWORD, seed=b"0123456789abcdef")
     [access] = await mail.accesses(platform, claire)
     inbox = await mail.standard(platform, access, SpecialUse.INBOX)
     dossier = await sent(government, ("ngozi",))
@@ -123,6 +124,7 @@ async def things(government: Government) -> Things:
             "number": "1",
             "path": "a.txt",
             "session_id": str(kept.id),
+            "password_id": str(device.id),
             "mailbox": str(inbox.id),
             "uid": "1",
             "part": "1",
@@ -331,7 +333,9 @@ async def test_no_address_makes_it_stumble(
     assert stumbled == {}
 
 
-_WILD = re.compile(r"\{(space|path|name|uid|mailbox|node|number|version|position|session_id|report|link|piece)\}")
+_WILD = re.compile(
+    r"\{(space|path|name|uid|mailbox|node|number|version|position|session_id|password_id|report|link|piece)\}"
+)
 
 
 async def test_no_path_makes_it_stumble(

@@ -67,7 +67,21 @@ async def test_what_a_killed_server_acknowledged_is_there_once(db_url: str, db: 
         await asyncio.sleep(moment)
         server.send_signal(signal.SIGKILL)
     await server.wait()
+    await _all_done(db)
     await _check(make_post(db.pool, system_clock, Config()), acknowledged)
+
+
+async def _all_done(db: Database) -> None:
+    """PostgreSQL goes on with what it was told, for a moment, after who told it was killed."""
+    async with asyncio.timeout(20):
+        while await db.pool.fetchval(_AT_WORK):
+            await asyncio.sleep(0.02)
+
+
+_AT_WORK = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state IS DISTINCT FROM 'idle'
+"""
 
 
 async def _check(post: Post, acknowledged: set[str]) -> None:

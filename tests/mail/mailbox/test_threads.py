@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -189,10 +190,16 @@ def of_one_subject(count: int) -> list[Threaded]:
 def test_hostile_claims_cost_time_in_proportion(hostile: Callable[[int], list[Threaded]]) -> None:
     def seconds(count: int) -> float:
         messages = hostile(count)
-        start = time.process_time()
-        text = shown(by_references(messages))
+        gc.disable()  # what other tests left behind is not for this one to walk through
+        try:
+            start = time.process_time()
+            text = shown(by_references(messages))
+            spent = time.process_time() - start
+        finally:
+            gc.enable()
         assert sum(map(str.isdigit, text)) >= count
-        return time.process_time() - start
+        return spent
 
     seconds(500)
-    assert seconds(10_000) < 40 * max(seconds(1000), 0.002)
+    few, many = (min(seconds(count) for _ in range(3)) for count in (1000, 10_000))
+    assert many < 40 * max(few, 0.002)

@@ -14,7 +14,7 @@ IN_MESSAGES: dict[str, tuple[str, ...]] = {
     "faults in addresses": _messages(
         *("addresses", "open comment", "open angle", "open quote", "text after angle", "group without comma"),
         *("two groups", "semicolons", "dots", "two ats", "name with at", "name with brackets", "backslash", "junk"),
-        *("mailto", "blank quoted name"),
+        *("mailto", "blank quoted name", "two angles"),
     )
     + _messages("headers", "odd bytes"),
     "empty elements of lists": _messages("addresses", "empty between commas", "only commas"),
