@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mail.envelope import Origin
@@ -27,7 +28,13 @@ def received(hostname: str, client: Client, envelope: Envelope, body_id: UUID, n
     lines.append(how + (f" ({client.tls})" if client.tls else ""))
     if len(envelope.recipients) == 1:
         lines.append(f"for <{envelope.recipients[0]}>")
-    return ("\r\n\t".join(lines) + f";\r\n\t{format_datetime(now)}\r\n").encode()
+    return ("\r\n\t".join(lines) + f";\r\n\t{_date_time(now.replace(microsecond=0))}\r\n").encode()
+
+
+@lru_cache(maxsize=8)
+def _date_time(second: datetime) -> str:
+    """RFC 5322 §3.3; remembered, since many messages arrive within a second."""
+    return format_datetime(second)
 
 
 def _from(client: Client) -> str:
@@ -52,7 +59,7 @@ def return_path(sender: Address | None) -> bytes:
 
 def date(now: datetime) -> bytes:
     """A Date field for a submission that lacks it."""
-    return f"Date: {format_datetime(now)}\r\n".encode()
+    return f"Date: {_date_time(now.replace(microsecond=0))}\r\n".encode()
 
 
 def message_id(body_id: UUID, hostname: str) -> bytes:

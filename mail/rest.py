@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,10 +74,21 @@ def _candidates(structure: Structure) -> list[Part]:
     return [part for part in structure.parts if part.encoding == "base64" and part.stop - part.start >= least]
 
 
+class _Zstandard(threading.local):
+    """What compresses, for each thread: to make it anew takes longer than a small message."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=1)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_ZSTANDARD = _Zstandard()
+
+
 def _inline(own: bytes) -> Rest | None:
     """Compressed when that saves a tenth."""
     if len(own) >= _COMPRESS_FROM_BYTES:
-        compressed = zstandard.ZstdCompressor(level=1).compress(own)
+        compressed = _ZSTANDARD.compressor.compress(own)
         if len(compressed) <= min(INLINE_LIMIT_BYTES, len(own) * 9 // 10):
             return Rest(compressed, True, None)
     return Rest(own, False, None) if len(own) <= INLINE_LIMIT_BYTES else None
@@ -225,7 +237,7 @@ def _restored(rest: Rest) -> bytes:
     assert rest.inline is not None
     if not rest.is_compressed:
         return rest.inline
-    return zstandard.ZstdDecompressor().decompress(rest.inline, max_output_size=_COMPRESS_UP_TO_BYTES)
+    return _ZSTANDARD.decompressor.decompress(rest.inline, max_output_size=_COMPRESS_UP_TO_BYTES)
 
 
 async def _encoded(one: Attached, blobs: Blobs, start: int, stop: int) -> AsyncIterator[bytes]:

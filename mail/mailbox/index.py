@@ -78,13 +78,14 @@ def words(body: PendingBody, texts: Sequence[bytes], headers: Sequence[bytes]) -
     names = [fold(part.filename) for part in body.parts if part.filename]
     decoded = [fold(readable(raw, part)) for raw, part in zip(texts, body.text_parts, strict=True)]
     within = list(chain.from_iterable(map(_lines, headers)))
-    text = "\n".join((*decoded, *within))[:_BODY_LIMIT]
+    text = "\n".join((*decoded, *within))
+    found = [each_word(one) for one in (*decoded, *within)]
     header = (*_lines(body.trace), *_lines(body.header), *(f" {name}" for name in names))
     return Words(
-        lexemes=lexemes((*map(fold, body.shown), *names, *decoded, *within)),
+        lexemes=_lexemes(chain(map(each_word, (*map(fold, body.shown), *names)), found)),
         header="\n".join(header)[:_HEADER_LIMIT],
-        terms=terms(text),
-        body=text,
+        terms=terms(chain.from_iterable(found) if len(text) <= _BODY_LIMIT else each_word(text[:_BODY_LIMIT])),
+        body=text[:_BODY_LIMIT],
     )
 
 
@@ -92,25 +93,28 @@ def _lines(header: bytes) -> list[str]:
     return [f"{name}: {fold(value)}" for name, value in lines(header)]
 
 
-def lexemes(texts: Iterable[str]) -> list[str]:
-    """The distinct lexemes of folded texts, up to a limit."""
+def each_word(folded: str) -> Iterable[str]:
+    """The words in a folded text, once each."""
+    return dict.fromkeys(_WORD.findall(folded))
+
+
+def _lexemes(texts: Iterable[Iterable[str]]) -> list[str]:
+    """The distinct lexemes of the words of texts, up to a limit."""
     found: dict[str, None] = {}
     left_bytes = _WORDS_LIMIT_BYTES
-    for text in texts:
-        for word in dict.fromkeys(_WORD.findall(text)):
-            lexeme = word[:_WORD_LIMIT]
-            if lexeme not in found:
-                found[lexeme] = None
-                left_bytes -= len(lexeme.encode())
-                if left_bytes < 0:
-                    return list(found)
+    for word in chain.from_iterable(texts):
+        lexeme = word[:_WORD_LIMIT]
+        if lexeme not in found:
+            found[lexeme] = None
+            left_bytes -= len(lexeme.encode())
+            if left_bytes < 0:
+                break
     return list(found)
 
 
-def terms(text: str) -> str:
-    """The distinct words of a folded text, those aside that another begins with: what part of a word is in the one is
-    in the other."""
-    found = sorted(set(_WORD.findall(text)))
+def terms(words: Iterable[str]) -> str:
+    """The distinct ones, those aside that another begins with: what part of a word is in the one is in the other."""
+    found = sorted(set(words))
     return " ".join(word for word, after in pairwise((*found, "")) if not after.startswith(word))
 
 
@@ -121,7 +125,7 @@ def needle(text: str) -> str:
 
 def whole_words(folded: str) -> list[str]:
     """The words in it, of which the first and the last may be parts of words."""
-    return list(dict.fromkeys(_WORD.findall(folded)))[:_ASKED_LIMIT]
+    return list(each_word(folded))[:_ASKED_LIMIT]
 
 
 def to_query(text: str) -> str:

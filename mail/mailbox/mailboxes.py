@@ -6,7 +6,9 @@ import asyncio
 import unicodedata
 from bisect import bisect_left
 from contextlib import asynccontextmanager
+from itertools import chain
 from operator import attrgetter
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from mail.postgres import Connection, Pool
     from mail.rest import Rest
 
+_INDEX_REST = 3  # the index of words has a quarter of a processor while mail arrives without end
+_INDEXED_AT_ONCE_BYTES = 8 * 1024  # some milliseconds
 _WRITTEN_TOGETHER = 8 << 20  # characters of text, of several messages
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
 log = structlog.get_logger()
@@ -551,38 +555,50 @@ class Mailboxes:
     async def index_pending(self) -> int:
         """Give the bodies that wait for them their words; how many. For a job: `search` does not depend on it."""
         await self.put_in_order(None)
-        return await self._index(None)
+        return await self._index(None, rest=_INDEX_REST)
 
     async def sweep(self) -> Swept:
         """Forget for good what nothing needs any more; for a job. See `mail.mailbox.upkeep`."""
         return await upkeep.sweep(self._pool, self._blobs, self._clock())
 
-    async def _index(self, mailbox_id: int | None) -> int:
-        """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays."""
+    async def _index(self, mailbox_id: int | None, *, rest: int = 0) -> int:
+        """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays.
+
+        rest: how many times as long as it worked it then lets others work.
+        """
         done = 0
         unreadable: set[UUID] = set()
         while True:
+            began = monotonic()
             async with connected(self._pool) as connection:
                 pending = await index.pending(connection, mailbox_id, unreadable)
             if not pending:
                 return done
             found: dict[UUID, index.Words] = {}
+            characters = 0
             for body in pending:
                 try:
                     found[body.id] = await self._words(body)
                 except SystemDown as error:
                     log.warning("mail.body_unreadable", body=str(body.id), reason=error.reason)
                     unreadable.add(body.id)
-                if sum(len(words.body) for words in found.values()) > _WRITTEN_TOGETHER:
+                    continue
+                characters += len(found[body.id].body)
+                if characters > _WRITTEN_TOGETHER:
                     break
             async with transaction(self._pool) as connection:
                 await index.write(connection, found)
             done += len(found)
+            await asyncio.sleep(rest * (monotonic() - began))
 
     async def _words(self, body: index.PendingBody) -> index.Words:
+        """A thread for long texts alone: it would take the interpreter from the loop at every reply that is sent."""
         texts = [await self._piece(body, part.start, part.stop) for part in body.text_parts]
         headers = [await self._piece(body, start, stop) for start, stop in body.headers_within]
-        return await asyncio.to_thread(index.words, body, texts, headers)
+        if sum(map(len, chain(texts, headers))) > _INDEXED_AT_ONCE_BYTES:
+            return await asyncio.to_thread(index.words, body, texts, headers)
+        await asyncio.sleep(0)
+        return index.words(body, texts, headers)
 
     async def _piece(self, body: index.PendingBody, start: int, stop: int) -> bytes:
         """Bytes of what follows the header, so many at most; offsets count from the header's first."""

@@ -33,7 +33,6 @@ _CHARSETS = re.compile(
     r"|gb2312|gbk|gb18030|hz|big5\w*|euc_\w+|shift_jis\w*|johab|tis-620|hp-roman8|ptcp154|kz1048"
 )
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_BLANKS = re.compile(r"\s+")
 _ENCODED_WORD = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?\s]*)\?=")
 _PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|\Z)|([^\s;]*))', re.DOTALL)
 _COMMENT_OR_QUOTED = re.compile(rb'\(|"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
@@ -120,7 +119,7 @@ def decode(value: bytes, *, limit: int = _SHOWN_LIMIT) -> str:
         if text.isprintable() and "  " not in text:
             return text.strip()[:limit]
     text = _decode_words(value) if b"=?" in value else decode_bytes(value, "")
-    return _BLANKS.sub(" ", showable(text)).strip()[:limit]
+    return on_one_line(text)[:limit]
 
 
 def _decode_words(value: bytes) -> str:
@@ -182,6 +181,11 @@ def known_charset(charset: str) -> str:
 def showable(text: str) -> str:
     """Without control characters and halves of characters, which neither a page nor the database takes."""
     return _UNSHOWABLE.sub("", text)
+
+
+def on_one_line(text: str) -> str:
+    """What can be shown of it, its blanks and line ends each made one space."""
+    return " ".join(showable(text).split())
 
 
 def parse_date(value: bytes) -> datetime | None:
@@ -304,4 +308,4 @@ def _join(pieces: list[tuple[int, bool, bytes]]) -> str:
             name, _, value = value.split(b"'", 2)
             charset = name.decode("ascii", "replace").lower()
         raw += unquote_to_bytes(value) if is_encoded else value
-    return _BLANKS.sub(" ", showable(decode_bytes(raw, charset))).strip()[:_SHOWN_LIMIT]
+    return on_one_line(decode_bytes(raw, charset))[:_SHOWN_LIMIT]

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from mail.message.header import decode_base64, decode_bytes, showable
+from mail.message.header import decode_base64, decode_bytes, on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _PREVIEW_CHARACTERS = 200
 _PREVIEW_BYTES = 1536  # encoded bytes that are looked at for it
 _HTML_LEAD_BYTES = 32 * 1024  # a style sheet often stands first
-_BLANKS = re.compile(r"\s+")
 _HIDDEN = ("style", "script", "head", "title")
 _BLANKS_AT_END = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
@@ -115,7 +114,7 @@ def readable(raw: bytes, part: Part) -> str:
     text = decode_bytes(decode_part(raw, part.encoding), part.charset)
     if part.type == "text/html":
         text = strip_html(text)
-    return _BLANKS.sub(" ", showable(text)).strip()
+    return on_one_line(text)
 
 
 def strip_html(text: str) -> str:

@@ -525,7 +525,7 @@ async def test_a_client_that_reads_no_replies_is_dropped(
     port = await start(service, make_post(db.pool, clock, limits))
     context = client_context if service is Service.SUBMISSIONS else None
     async with connect(port, context) as deaf:
-        with pytest.raises(TimeoutError):
+        with pytest.raises((TimeoutError, ConnectionError)):  # stuck, or dropped already
             await asyncio.wait_for(_ask_for_help(deaf), 1)
         async with asyncio.timeout(10):
             while not await _is_greeted(port, context):
