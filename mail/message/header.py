@@ -113,6 +113,8 @@ def decode(value: bytes, *, limit: int = _SHOWN_LIMIT) -> str:
 
     limit: characters that are kept.
     """
+    if not value:
+        return ""
     value = value[:_VALUE_LIMIT]
     if value.isascii() and b"=?" not in value:
         text = value.decode("ascii")
