@@ -134,14 +134,14 @@ class PeopleDirectory:
             async with self._ground.db.connection() as connection:
                 found = (await people_store.accounts_by_id(connection, [account.account_id])).get(account.account_id)
                 holdings = await posts_store.holdings(connection, [account.account_id])
+                people = await store.open_holders(connection, account.account_id)
         except Unavailable as error:
             raise SystemDown(reason=error.reason) from error
         if found is None:
             return {}
         if found.kind == "person":
             return {Address.parse(found.address): mail.Rights.MANAGER}
-        people = {held.person_id: held.person_address for held in holdings}
-        opening = ((address, may_open(person, found, holdings, now)) for person, address in people.items())
+        opening = ((person.address, may_open(person.id, found, holdings, now)) for person in people)
         return {Address.parse(address): RIGHTS[rights] for address, rights in opening if rights}
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:

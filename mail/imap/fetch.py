@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from contextlib import aclosing
+from functools import reduce
+from operator import or_
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,7 @@ from mail.imap.moments import moment_text
 from mail.imap.replies import NotDone
 from mail.imap.sections import bounds_of, header_fields, narrowed
 from mail.imap.selected import flags_text
-from mail.mailbox.rows import Depth
+from mail.mailbox.rows import Wanted
 from mail.message import imap
 from mail.octets import Spool, chunks
 
@@ -40,29 +43,23 @@ _PAGE = 2000  # messages
 _TEXTS_BYTES = 2 << 20  # of a page: beyond, the rest of it is another
 _LARGE_HEADER_BYTES = 64 * 1024
 _TURN_SECONDS = 0.02
-_DEPTHS = {
-    Item.ENVELOPE: Depth.STRUCTURE,
-    Item.BODY: Depth.STRUCTURE,
-    Item.BODYSTRUCTURE: Depth.STRUCTURE,
-    Item.PREVIEW: Depth.STRUCTURE,
-    Item.THREADID: Depth.STRUCTURE,
-}
+_OF_STRUCTURE = {Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE, Item.PREVIEW, Item.THREADID}
 _OF_HEADER = {Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT}
 _HEADER_LIMIT_BYTES = 8 << 20  # of a message within, of which some fields are wanted
 _ENCODINGS = {"", "7bit", "8bit", "binary", "base64", "quoted-printable"}
 _CHANGING = {Item.UID, Item.FLAGS, Item.MODSEQ}
 
 
-def depth(items: Sequence[Item | Section | Binary]) -> Depth:
-    """How much of each message these need."""
-    return max(map(_depth, items), key=lambda one: one.value, default=Depth.ROW)
+def wanted_for(items: Iterable[Item | Section | Binary]) -> Wanted:
+    """What of each message these need."""
+    return reduce(or_, map(_wanted_for, items), Wanted.ROW)
 
 
-def _depth(item: Item | Section | Binary) -> Depth:
+def _wanted_for(item: Item | Section | Binary) -> Wanted:
     if isinstance(item, Item):
-        return _DEPTHS.get(item, Depth.ROW)
+        return Wanted.STRUCTURE if item in _OF_STRUCTURE else Wanted.ROW
     is_header = isinstance(item, Section) and not item.part and item.text in _OF_HEADER
-    return Depth.HEADER if is_header else Depth.CONTENT
+    return Wanted.HEADER if is_header else Wanted.CONTENT
 
 
 def marks_seen(items: Sequence[Item | Section | Binary]) -> bool:
@@ -90,17 +87,18 @@ class Fetcher:
         Raises NotDone for a part that cannot be decoded, Disconnected for bytes that cannot be read: the client was
         told how many they are, and would take what comes instead for them.
         """
-        if depth(items) is not Depth.CONTENT:
+        if wanted_for(items) is not Wanted.CONTENT:
             still = tuple(item for item in items if item not in _CHANGING and not isinstance(item, Binary))
             at = 0
             while at < len(uids):
                 at += await self._write_page(uids[at : at + _PAGE], items, still, changed_since)
             return
-        pages = self._mailboxes.rows(self._selected.box.id, uids, Depth.CONTENT, changed_since=changed_since)
-        async for page in pages:
-            for row in page:
-                await self._write_whole(row, items)
-                self._selected.note_modseq(row.modseq)
+        pages = self._mailboxes.rows(self._selected.box.id, uids, Wanted.CONTENT, changed_since=changed_since)
+        async with aclosing(pages):
+            async for page in pages:
+                for row in page:
+                    await self._write_whole(row, items)
+                    self._selected.note_modseq(row.modseq)
 
     # What lies in rows
 
@@ -139,13 +137,14 @@ class Fetcher:
         known = self._renderings.known(self._selected.box.id, items, uids)
         missing = [uid for uid in uids if uid not in known]
         size_bytes = 0
-        async for page in self._mailboxes.rows(self._selected.box.id, missing, depth(items)):
-            new = {row.uid: await self._written(row, items) for row in page}
-            self._renderings.keep(self._selected.box.id, items, new)
-            known |= new
-            size_bytes += sum(map(len, new.values()))
-            if page and size_bytes > _TEXTS_BYTES:
-                return known, page[-1].uid
+        async with aclosing(self._mailboxes.rows(self._selected.box.id, missing, wanted_for(items))) as pages:
+            async for page in pages:
+                new = {row.uid: await self._written(row, items) for row in page}
+                self._renderings.keep(self._selected.box.id, items, new)
+                known |= new
+                size_bytes += sum(map(len, new.values()))
+                if page and size_bytes > _TEXTS_BYTES:
+                    return known, page[-1].uid
         return known, last
 
     async def _written(self, row: Row, items: Items) -> bytes:
@@ -184,7 +183,7 @@ class Fetcher:
             elif item is Item.FLAGS:
                 is_recent = self._selected.is_recent(row.uid)
                 write(b"FLAGS " + flags_text(row.flags, row.keywords, is_recent=is_recent))
-            elif isinstance(item, Item) or _depth(item) is Depth.HEADER:
+            elif isinstance(item, Item) or _wanted_for(item) is Wanted.HEADER:
                 write(_text(row, item))
             else:
                 await self._section(row, item)

@@ -36,6 +36,7 @@ from mail.mailbox.criteria import (
     Uids,
 )
 from mail.mailbox.threads import Threaded
+from mail.message.header import showable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +136,7 @@ class _Sql:
             return f"{column} < {first}"
         if compare is Compare.SINCE:
             return f"{column} >= {first}"
-        return f"({column} >= {first} AND {column} < {first} + interval '1 day')"
+        return f"({column} >= {first} AND {column} < {first} + interval '24 hours')"
 
     def in_header(self, text: str) -> str:
         """Whether the header holds a text."""
@@ -144,7 +145,7 @@ class _Sql:
 
     def in_field(self, name: str, text: str) -> str:
         """Whether a field of that name holds a text. The whole is looked at before its lines are cut."""
-        start, wanted = self.value(f"{name.lower()}: ", "text"), self.value(index.needle(text), "text")
+        start, wanted = self.value(f"{showable(name).lower()}: ", "text"), self.value(index.needle(text), "text")
         line = f"starts_with(line, {start}) AND strpos(substr(line, length({start}) + 1), {wanted}) > 0"
         lines = f"SELECT FROM string_to_table({_RETURN_PATH} || w.header, E'\\n') AS line WHERE {line}"
         return f"({self.in_header(text)} AND EXISTS ({lines}))"

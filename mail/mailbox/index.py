@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from mail.mailbox.store import MESSAGE_COLUMNS, to_message
 from mail.message import Part, Place
-from mail.message.header import lines
+from mail.message.header import lines, showable
 from mail.message.text import fold, readable
 from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from mail.mailbox.model import Message
@@ -76,17 +76,30 @@ class Words:
 def words(body: PendingBody, texts: Sequence[bytes], headers: Sequence[bytes]) -> Words:
     """texts: encoded bytes, one for each of `text_parts`; headers: one for each of `headers_within`."""
     names = [fold(part.filename) for part in body.parts if part.filename]
-    decoded = [fold(readable(raw, part)) for raw, part in zip(texts, body.text_parts, strict=True)]
-    within = list(chain.from_iterable(map(_lines, headers)))
-    text = "\n".join((*decoded, *within))
-    found = [each_word(one) for one in (*decoded, *within)]
+    read = [*_bounded(chain(_decoded(body, texts), chain.from_iterable(map(_lines, headers))))]
+    found = [each_word(one) for one in read]
     header = (*_lines(body.trace), *_lines(body.header), *(f" {name}" for name in names))
     return Words(
         lexemes=_lexemes(chain(map(each_word, (*map(fold, body.shown), *names)), found)),
         header="\n".join(header)[:_HEADER_LIMIT],
-        terms=terms(chain.from_iterable(found) if len(text) <= _BODY_LIMIT else each_word(text[:_BODY_LIMIT])),
-        body=text[:_BODY_LIMIT],
+        terms=terms(chain.from_iterable(found)),
+        body="\n".join(read),
     )
+
+
+def _decoded(body: PendingBody, texts: Sequence[bytes]) -> Iterator[str]:
+    for raw, part in zip(texts, body.text_parts, strict=True):
+        yield fold(readable(raw, part))
+
+
+def _bounded(texts: Iterable[str]) -> Iterator[str]:
+    """As much of them as is kept; what lies beyond is not even decoded."""
+    left = _BODY_LIMIT
+    for text in texts:
+        yield text[:left]
+        left -= len(text)
+        if left <= 0:
+            return
 
 
 def _lines(header: bytes) -> list[str]:
@@ -120,7 +133,7 @@ def terms(words: Iterable[str]) -> str:
 
 def needle(text: str) -> str:
     """What to look for in the columns of mail.words when this is asked for."""
-    return _BLANKS.sub(" ", fold(text.replace("\0", "")))
+    return _BLANKS.sub(" ", fold(showable(text)))
 
 
 def whole_words(folded: str) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 from bisect import bisect_left
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from itertools import chain
 from operator import attrgetter
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import structlog
@@ -28,20 +28,21 @@ from mail.errors import (
 from mail.mailbox import finding, index, ordering, rows, store, sync, upkeep
 from mail.mailbox.criteria import holds
 from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse, Stored
+from mail.mailbox.rows import Wanted
 from mail.octets import Spool
 from mail.postgres import connected, transaction
 from mail.rest import keep, read, read_part
 from mail.store import insert_bodies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from mail.blobs import Blobs
     from mail.mailbox.criteria import Key, SortBy
     from mail.mailbox.model import Content, Mailbox, Message
-    from mail.mailbox.rows import Depth, Row, States
+    from mail.mailbox.rows import Row, States
     from mail.mailbox.sync import Changes, DeepCounts, Snapshot
     from mail.mailbox.threads import Node, Threaded
     from mail.mailbox.upkeep import Swept
@@ -50,11 +51,13 @@ if TYPE_CHECKING:
     from mail.postgres import Connection, Pool
     from mail.rest import Rest
 
-_INDEX_REST = 9  # the index of words takes a tenth of a processor while mail arrives without end
+_INDEX_IDLE_RATIO = 9  # the index of words takes a tenth of a processor while mail arrives without end
+_LONGEST_REST_SECONDS = 5.0
 _INDEXED_AT_ONCE_BYTES = 8 * 1024  # some milliseconds
 _WRITTEN_TOGETHER = 8 << 20  # characters of text, of several messages
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
 log = structlog.get_logger()
+T = TypeVar("T")
 
 _PAGE_LIMIT = 1000  # messages
 _ROWS_AT_ONCE = 500
@@ -339,23 +342,30 @@ class Mailboxes:
             return await sync.changes(connection, mailbox_id, since)
 
     async def rows(
-        self, mailbox_id: int, uids: Sequence[int], depth: Depth, *, changed_since: int = 0
-    ) -> AsyncIterator[list[Row]]:
-        """Those that are there and changed after that MODSEQ, by UID, in pages; no connection is held between them."""
-        size = _CONTENTS_AT_ONCE if depth is rows.Depth.CONTENT else _ROWS_AT_ONCE
-        for at in range(0, len(uids), size):
+        self, mailbox_id: int, uids: Sequence[int], wanted: Wanted, *, changed_since: int = 0
+    ) -> AsyncGenerator[list[Row], None]:
+        """Those that are there and changed after that MODSEQ, by UID, in pages; no connection is held between them.
+
+        The next page is read while the caller has one: close it (aclosing) when not all are taken.
+        """
+        size = _CONTENTS_AT_ONCE if wanted is Wanted.CONTENT else _ROWS_AT_ONCE
+
+        async def read_page(at: int) -> tuple[list[Row], list[int]]:
             async with connected(self._pool) as connection:
-                found, large = await rows.rows(
-                    connection, mailbox_id, uids[at : at + size], depth, changed_since=changed_since
+                return await rows.rows(
+                    connection, mailbox_id, uids[at : at + size], wanted, changed_since=changed_since
                 )
-            for uid in large:
-                before = bisect_left(found, uid, key=attrgetter("uid"))
-                yield found[:before]
-                found = found[before:]
-                async with connected(self._pool) as connection:
-                    alone = await rows.row(connection, mailbox_id, uid, depth, changed_since=changed_since)
-                yield alone
-            yield found
+
+        async with aclosing(_ahead(read_page, range(0, len(uids), size))) as pages:
+            async for found, large in pages:
+                for uid in large:
+                    before = bisect_left(found, uid, key=attrgetter("uid"))
+                    yield found[:before]
+                    found = found[before:]
+                    async with connected(self._pool) as connection:
+                        alone = await rows.row(connection, mailbox_id, uid, wanted, changed_since=changed_since)
+                    yield alone
+                yield found
 
     async def states(self, mailbox_id: int, uids: Sequence[int], changed_since: int, *, is_run: bool = False) -> States:
         """What may change of messages, a page of them at least one: see `rows.states`."""
@@ -363,13 +373,13 @@ class Mailboxes:
             return await rows.states(connection, mailbox_id, uids, changed_since, is_run=is_run)
 
     async def rest_of(self, row: Row, start: int, stop: int) -> AsyncIterator[bytes]:
-        """As `rest`; of a message read to the depth of CONTENT without asking the database again."""
+        """As `rest`; of a message whose CONTENT was wanted without asking the database again."""
         rest = row.rest or await self._rest(row.body_id)
         async for chunk in read(rest, self._blobs, start, stop):
             yield chunk
 
     async def part_of(self, row: Row, part: Part) -> AsyncIterator[bytes]:
-        """As `part`. row: from HEADER on."""
+        """As `part`. row: with its CONTENT."""
         rest = row.rest or await self._rest(row.body_id)
         async for chunk in read_part(rest, self._blobs, part, len(row.header)):
             yield chunk
@@ -388,7 +398,7 @@ class Mailboxes:
         return rest
 
     async def sections(self, row: Row) -> Mapping[str, Place]:
-        """Where the parts of a message lie, by number. row: from HEADER on."""
+        """Where the parts of a message lie, by number. row: with its CONTENT."""
         if (known := row.sections) is not None:
             return known
         spool = Spool()
@@ -555,16 +565,16 @@ class Mailboxes:
     async def index_pending(self) -> int:
         """Give the bodies that wait for them their words; how many. For a job: `search` does not depend on it."""
         await self.put_in_order(None)
-        return await self._index(None, rest=_INDEX_REST)
+        return await self._index(None, idle_ratio=_INDEX_IDLE_RATIO)
 
     async def sweep(self) -> Swept:
         """Forget for good what nothing needs any more; for a job. See `mail.mailbox.upkeep`."""
         return await upkeep.sweep(self._pool, self._blobs, self._clock())
 
-    async def _index(self, mailbox_id: int | None, *, rest: int = 0) -> int:
+    async def _index(self, mailbox_id: int | None, *, idle_ratio: int = 0) -> int:
         """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays.
 
-        rest: how many times as long as it worked it then lets others work.
+        idle_ratio: how many times as long as a batch took it then lets others work.
         """
         done = 0
         unreadable: set[UUID] = set()
@@ -583,19 +593,23 @@ class Mailboxes:
                     log.warning("mail.body_unreadable", body=str(body.id), reason=error.reason)
                     unreadable.add(body.id)
                     continue
+                except Exception:  # others wait for their words behind it
+                    log.exception("mail.no_words", body=str(body.id))
+                    unreadable.add(body.id)
+                    continue
                 characters += len(found[body.id].body)
                 if characters > _WRITTEN_TOGETHER:
                     break
             async with transaction(self._pool) as connection:
                 await index.write(connection, found)
             done += len(found)
-            await asyncio.sleep(rest * (monotonic() - began))
+            await asyncio.sleep(min(idle_ratio * (monotonic() - began), _LONGEST_REST_SECONDS))
 
     async def _words(self, body: index.PendingBody) -> index.Words:
         """A thread for long texts alone: it would take the interpreter from the loop at every reply that is sent."""
         texts = [await self._piece(body, part.start, part.stop) for part in body.text_parts]
         headers = [await self._piece(body, start, stop) for start, stop in body.headers_within]
-        if sum(map(len, chain(texts, headers))) > _INDEXED_AT_ONCE_BYTES:
+        if sum(map(len, chain(texts, headers, (body.trace, body.header)))) > _INDEXED_AT_ONCE_BYTES:
             return await asyncio.to_thread(index.words, body, texts, headers)
         await asyncio.sleep(0)
         return index.words(body, texts, headers)
@@ -605,6 +619,21 @@ class Mailboxes:
         size = len(body.header)
         stop = min(stop - size, start - size + index.PART_LIMIT_BYTES)
         return b"".join([chunk async for chunk in read(body.rest, self._blobs, start - size, stop)])
+
+
+async def _ahead(work: Callable[[int], Coroutine[Any, Any, T]], places: Iterable[int]) -> AsyncGenerator[T, None]:
+    """What `work` gives for each place, in order; it is at the next one while the caller has the last."""
+    running: asyncio.Task[T] | None = None
+    try:
+        for place in chain(places, [None]):
+            done = await running if running else None
+            running = None if place is None else asyncio.create_task(work(place))
+            if done is not None:
+                yield done
+    finally:
+        if running is not None:
+            running.cancel()
+            await asyncio.wait([running])
 
 
 def _page(found: list[Message], total: int, limit: int) -> Page:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from mail.message.addresses import parse_addresses
-from mail.message.header import decode, first, parse_date, split_fields
+from mail.message.addresses import addresses_of
+from mail.message.header import decode, last, parse_date, split_fields
 from mail.message.order import Order, order_of
 from mail.store import order_columns
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from mail.postgres import Connection
 
-_BATCH = 500
+_BATCH = 50
 
 # In the order of ids, so that two workers never wait for each other.
 _NEXT = """
@@ -39,7 +40,7 @@ async def fill(connection: Connection, mailbox_id: int | None) -> int:
     """Some of a mailbox, or of all (None), in a transaction; gives how many there were."""
     rows = await connection.fetch(_NEXT, mailbox_id, _BATCH)
     if rows:
-        found = [_order(row["header"]) for row in rows]
+        found = await asyncio.to_thread(lambda: [_order(row["header"]) for row in rows])
         columns = order_columns([order for order, _ in found])
         await connection.execute(_FILL, [row["id"] for row in rows], *columns, [day for _, day in found])
     return len(rows)
@@ -47,7 +48,7 @@ async def fill(connection: Connection, mailbox_id: int | None) -> int:
 
 def _order(header: bytes) -> tuple[Order, date | None]:
     fields = split_fields(header)
-    senders, recipients = (parse_addresses(first(fields, name)) for name in (b"from", b"to"))
-    order = order_of(fields, header, decode(first(fields, b"subject")), senders, recipients)
-    sent_at = parse_date(first(fields, b"date"))
+    senders, recipients = addresses_of(fields, b"from"), addresses_of(fields, b"to")
+    order = order_of(fields, header, decode(last(fields, b"subject") or b""), senders, recipients)
+    sent_at = parse_date(last(fields, b"date") or b"")
     return order, sent_at and sent_at.date()

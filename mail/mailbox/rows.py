@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from enum import Enum
+from enum import Flag
 from typing import TYPE_CHECKING
 
-from mail.mailbox.model import Flag
+from mail.mailbox import model
 from mail.message import Part, Place
 from mail.rest import Rest, to_layout
 from mail.store import REST_COLUMNS
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from mail.postgres import Connection
 
 
-class Depth(Enum):
-    """How much of each message is wanted: what is in its own row, its structure too, its header as well, all of it."""
+class Wanted(Flag):
+    """What of each message besides its own row: its structure, its header, all of it."""
 
-    ROW = 1
-    STRUCTURE = 2
-    HEADER = 3
-    CONTENT = 4
+    ROW = 0
+    STRUCTURE = 1
+    HEADER = 2
+    CONTENT = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message in a mailbox, as deep as was asked; what is deeper is empty.
+    """A message in a mailbox, and what is wanted of it; the rest is empty.
 
     trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
     received_bytes: of header and what follows. thread: a digest, the same for all messages of a thread.
     """
 
     uid: int
-    flags: Flag
+    flags: model.Flag
     keywords: tuple[str, ...]
     modseq: int
     internal_date: datetime
@@ -70,17 +70,45 @@ class Row:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The leaves, in order; from HEADER on."""
+        """The leaves, in order; for CONTENT."""
         return tuple(Part.from_row(part) for part in json.loads(self.parts_json))
 
     @property
     def sections(self) -> Mapping[str, Place] | None:
-        """Where its parts lie, by number, from HEADER on; None when that was not written down as it was kept."""
+        """Where its parts lie, by number, for CONTENT; None when that was not written down as it was kept."""
         if self.sections_json is not None:
             return {number: Place(*place) for number, place in json.loads(self.sections_json).items()}
         whole = Place(0, len(self.header), self.received_bytes, 0)
         return {"1": whole} if all(part.start == whole.start for part in self.parts) else None
 
+
+# In the order of Row's fields. Sizes of what is stored are known without reading it.
+_FIND = """
+SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, :columns
+FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+    AND octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) <= $4::bigint
+ORDER BY m.uid
+"""
+_STRUCTURE = "b.envelope, b.bodystructure, b.preview, substr(b.lineage, 1, 8)"
+_NO_STRUCTURE = "''::bytea, ''::bytea, '', ''::bytea"
+_HEADER = "m.trace || b.trace, b.header"
+_REST = f"b.size_bytes, b.parts, b.sections, {REST_COLUMNS}"
+
+_STATEMENTS = {
+    Wanted.STRUCTURE: _FIND.replace(":columns", _STRUCTURE),
+    Wanted.HEADER: _FIND.replace(":columns", f"{_NO_STRUCTURE}, {_HEADER}"),
+    Wanted.STRUCTURE | Wanted.HEADER: _FIND.replace(":columns", f"{_STRUCTURE}, {_HEADER}"),
+    Wanted.CONTENT: _FIND.replace(":columns", f"{_STRUCTURE}, {_HEADER}, {_REST}"),
+}
+_LARGE = """
+SELECT m.uid FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+    AND octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) > $4::bigint
+ORDER BY m.uid
+"""
+_SMALL_BYTES = 64 * 1024
+_ANY_BYTES = 1 << 40
 
 _ROW = """
 SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id
@@ -88,61 +116,29 @@ FROM mail.message AS m WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND
 ORDER BY m.uid
 """
 
-_STRUCTURE = """
-SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, b.envelope, b.bodystructure,
-       b.preview, substr(b.lineage, 1, 8) AS thread
-FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
-ORDER BY m.uid
-"""
-
-_HEADER = """
-SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, b.envelope, b.bodystructure,
-       b.preview, substr(b.lineage, 1, 8) AS thread, m.trace || b.trace AS trace, b.header,
-       b.size_bytes AS received_bytes, b.parts, b.sections
-FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
-ORDER BY m.uid
-"""
-
-_CONTENT = _HEADER.replace("b.sections", f"b.sections, {REST_COLUMNS}")
-
-_BY_DEPTH = {Depth.ROW: _ROW, Depth.STRUCTURE: _STRUCTURE, Depth.HEADER: _HEADER, Depth.CONTENT: _CONTENT}
-
-# Raw sizes: nothing is read for them.
-_IS_SMALL = "octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) <= 65536"
-
-_SMALL: dict[Depth, str] = {
-    depth: statement.replace("ORDER BY", f"    AND {_IS_SMALL}\nORDER BY")
-    for depth, statement in _BY_DEPTH.items()
-    if depth is not Depth.ROW
-}
-
-_LARGE = """
-SELECT m.uid
-FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
-    AND octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) > 65536
-ORDER BY m.uid
-"""
-
 
 async def rows(
-    connection: Connection, mailbox_id: int, uids: Sequence[int], depth: Depth, *, changed_since: int = 0
+    connection: Connection, mailbox_id: int, uids: Sequence[int], wanted: Wanted, *, changed_since: int = 0
 ) -> tuple[list[Row], list[int]]:
     """Those that are there and changed after that MODSEQ, by UID; those whose header or structure is too large to be
     held together with others are only named."""
-    statement = _SMALL.get(depth, _ROW)
-    found = [_to_row(record) for record in await connection.fetch(statement, mailbox_id, uids, changed_since)]
-    if depth is Depth.ROW or len(found) == len(uids):
+    if not wanted:
+        return [_to_row(one) for one in await connection.fetch(_ROW, mailbox_id, uids, changed_since)], []
+    asked = mailbox_id, uids, changed_since
+    found = [_to_row(one) for one in await connection.fetch(_STATEMENTS[wanted], *asked, _SMALL_BYTES)]
+    if len(found) == len(uids):
         return found, []
     missing = sorted({*uids} - {row.uid for row in found})
-    return found, [record["uid"] for record in await connection.fetch(_LARGE, mailbox_id, missing, changed_since)]
+    large = await connection.fetch(_LARGE, mailbox_id, missing, changed_since, _SMALL_BYTES)
+    return found, [one["uid"] for one in large]
 
 
-async def row(connection: Connection, mailbox_id: int, uid: int, depth: Depth, *, changed_since: int = 0) -> list[Row]:
+async def row(
+    connection: Connection, mailbox_id: int, uid: int, wanted: Wanted, *, changed_since: int = 0
+) -> list[Row]:
     """The one of that UID, however large; none when it is gone, or did not change after that MODSEQ."""
-    return [_to_row(record) for record in await connection.fetch(_BY_DEPTH[depth], mailbox_id, [uid], changed_since)]
+    asked = mailbox_id, [uid], changed_since, _ANY_BYTES
+    return [_to_row(record) for record in await connection.fetch(_STATEMENTS[wanted], *asked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +176,4 @@ async def states(
 
 def _to_row(record: asyncpg.Record) -> Row:
     uid, flags, keywords, *more = record
-    return Row(uid, Flag(flags), tuple(keywords), *more)
+    return Row(uid, model.Flag(flags), tuple(keywords), *more)

@@ -146,16 +146,16 @@ def _joined(tokens: list[bytes]) -> bytes:
 
 def _phrase(tokens: list[bytes]) -> bytes:
     """The words of a name, quotes undone and one blank between them."""
-    words: list[bytes] = []
+    words: list[list[bytes]] = []
     is_new = True
     for token in tokens:
         is_quoted = token.startswith(b'"')
         if token != _BLANK and (is_new or is_quoted):
-            words.append(_unquoted(token))
+            words.append([_unquoted(token)])
         elif token != _BLANK:
-            words[-1] += token
+            words[-1].append(token)
         is_new = is_quoted or token == _BLANK
-    return b" ".join(words)
+    return b" ".join(map(b"".join, words))
 
 
 def _unquoted(token: bytes) -> bytes:

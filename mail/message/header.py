@@ -14,7 +14,6 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mail.octets import Octets
 
 Fields: TypeAlias = dict[bytes, list[bytes]]
 """Values by lower-case name, in order, unfolded and stripped."""
@@ -39,15 +38,6 @@ _COMMENT_OR_QUOTED = re.compile(rb'\(|"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _COMMENT_EDGE = re.compile(rb"[()]|\\.", re.DOTALL)
 _CONTINUED = re.compile(rb"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-
-
-def header_size(content: Octets, start: int = 0, stop: int | None = None) -> int:
-    """How many bytes from `start` on are header, the empty line that ends it included; all of them if none does."""
-    stop = len(content) if stop is None else stop
-    if content[start : start + 2] == b"\r\n":
-        return 2
-    found = content.find(b"\r\n\r\n", start, stop)
-    return (stop if found < 0 else found + 4) - start
 
 
 def split_fields(header: bytes) -> Fields:

@@ -94,7 +94,7 @@ def languages(value: bytes) -> bytes:
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|\{(\d+)\}\r\n|[()]|[^ ()"{]+', re.DOTALL)
 _TEXT = re.compile(rb'"TEXT" ', re.IGNORECASE)
-_MESSAGE = re.compile(rb'"MESSAGE" "RFC822" ', re.IGNORECASE)
+_MESSAGE = re.compile(rb'"MESSAGE" "(?:RFC822|GLOBAL)" ', re.IGNORECASE)
 
 
 def without_extensions(bodystructure: bytes) -> bytes:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 8
 _ANCESTORS_LIMIT = 16  # of References: the first, and the last ones
 _SHOWN_LIMIT = 200  # characters of a name
-_MESSAGE_ID = re.compile(rb'<((?:[^<>"]|"(?:[^"\\]|\\.)*")*@[^<>]*)>')
+# Possessive, and its quotes bounded: what is no Message-ID is passed over in linear time.
+_MESSAGE_ID = re.compile(rb'<((?:[^<>"@]++|"(?:[^"\\]|\\.){0,250}+"){0,100}+@[^<>]*+)>')
 _PLAIN = re.compile(rb"[!#-~]+")
 _BLANKS = re.compile(rb"\s+")
 _QUOTED_LOCAL = re.compile(rb'"([A-Za-z0-9!#$%&\'*+/=?^_`{|}~.-]+)"@')

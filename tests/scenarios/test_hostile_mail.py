@@ -60,10 +60,10 @@ async def test_memory_stays_flat(demo: DemoProcess, flood: list[bytes], reply: s
 async def test_silent_connections_neither_fill_the_memory_nor_keep_others_out(demo: DemoProcess) -> None:
     """On each port as many as this process may open; the door closes on most of them."""
     before = _most_mib(demo)
-    each = min(600, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+    ports = (demo.ports.relay, demo.ports.submission, demo.ports.submissions, demo.ports.imap, demo.ports.imaps)
+    each = min(600, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // (len(ports) + 2))
     async with AsyncExitStack() as stack:
-        ports = demo.ports
-        for port in (ports.relay, ports.submission, ports.submissions, ports.imap, ports.imaps):
+        for port in ports:
             for _ in range(each):
                 await stack.enter_async_context(connect(port))
         await asyncio.sleep(0.5)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 from comgov import journal
-from comgov.errors import Conflict, Forbidden, Invalid, NotFound
+from comgov.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from comgov.institutions.model import check_name
 from comgov.language import N_
 from comgov.people import limits
@@ -47,12 +47,13 @@ async def make_app_password(
     Raises Unauthenticated (the password is wrong), TooMany, Invalid (the name), Conflict (there are 20).
     """
     clean = _device_name(name)
-    await sign_in.authenticate(platform, actor.address, current, ip=actor.ip)
+    found = await sign_in.verified(platform, actor.address, current, ip=actor.ip)
     text = generate_app_password(seed)
     digest = app_password_digest(text)
     assert digest is not None
     async with platform.db.transaction() as connection:
-        await store.lock_person(connection, actor.person_id)
+        if await store.lock_person(connection, actor.person_id) != found.password_hash:
+            raise Unauthenticated(sign_in.WRONG)  # it was changed meanwhile, and app passwords were revoked
         known = await store.by_digest(connection, actor.person_id, digest)
         if known is not None:
             return known, text

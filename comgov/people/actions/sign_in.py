@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LONGEST_AGENT = 200  # characters of User-Agent that are kept
 _TOKEN_BYTES = 32
+WRONG = N_("The address or the password is not right.")
 _NOTED_FOR = timedelta(minutes=1)  # a session in use is noted at most so often
 _REVOKED_KEPT_FOR = timedelta(days=1)  # longer than a session, and so than the form that made it
 
@@ -113,7 +114,7 @@ async def fail(platform: Ground, found: Credentials | None, buckets: tuple[limit
         if found is not None:
             someone = replace(found.actor, person_id=0, address="")
             await journal.record(connection, someone, "fail to sign in", "person", found.actor.person_id)
-    raise Unauthenticated(N_("The address or the password is not right."), reason=f"sign-in refused from {ip}")
+    raise Unauthenticated(WRONG, reason=f"sign-in refused from {ip}")
 
 
 async def sign_in(platform: Platform, address: str, password: str, *, ip: str, agent: str = "") -> SignedIn:
@@ -121,13 +122,14 @@ async def sign_in(platform: Platform, address: str, password: str, *, ip: str, a
 
     Raises what `authenticate` raises.
     """
-    actor = await authenticate(platform, address, password, ip=ip)
-    now = platform.clock()
+    found = await verified(platform, address, password, ip=ip)
+    actor, now = found.actor, platform.clock()
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     expires_at = now + platform.config(Config).session_longest
     kept_agent = agent[:_LONGEST_AGENT].replace("\0", "")
     async with platform.db.transaction() as connection:
-        await store.insert_session(connection, _sha256(token), actor, now, expires_at, kept_agent)
+        if not await store.insert_session(connection, _sha256(token), found, now, expires_at, kept_agent):
+            raise Unauthenticated(WRONG)  # it was changed meanwhile, and sessions were ended
         await journal.record(connection, actor, "sign in", "person", actor.person_id)
     return SignedIn(actor=actor, token=token, expires_at=expires_at)
 

@@ -25,12 +25,13 @@ async def of_person(connection: Connection, person_id: int) -> list[AppPassword]
     return [_app_password(row) for row in await connection.fetch(OF_PERSON, person_id)]
 
 
-LOCK_PERSON = "SELECT FROM comgov.person WHERE id = $1 FOR NO KEY UPDATE"
+LOCK_PERSON = "SELECT password_hash FROM comgov.person WHERE id = $1 FOR NO KEY UPDATE"
 
 
-async def lock_person(connection: Connection, person_id: int) -> None:
-    """Nobody else gives that person a password until the transaction ends."""
-    await connection.execute(LOCK_PERSON, person_id)
+async def lock_person(connection: Connection, person_id: int) -> str | None:
+    """Nobody else gives that person a password until the transaction ends; gives the hash of theirs."""
+    kept: str | None = await connection.fetchval(LOCK_PERSON, person_id)
+    return kept
 
 
 INSERT = """

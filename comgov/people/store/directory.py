@@ -57,6 +57,20 @@ async def open_members(connection: Connection, list_id: int) -> list[Account]:
     return [account(row) for row in await connection.fetch(OPEN_MEMBERS, list_id)]
 
 
+OPEN_HOLDERS = """
+SELECT DISTINCT account.id, account.kind, account.institution_id, account.address, account.name, account.quota_bytes,
+       false AS disabled
+FROM comgov.holding JOIN comgov.account ON account.id = holding.person_id
+JOIN comgov.institution ON institution.id = account.institution_id
+WHERE post_id = $1 AND account.disabled_at IS NULL AND institution.state = 'active' ORDER BY account.id
+"""
+
+
+async def open_holders(connection: Connection, post_id: int) -> list[Account]:
+    """Who has ever held a post, will do so or does, and may sign in."""
+    return [account(row) for row in await connection.fetch(OPEN_HOLDERS, post_id)]
+
+
 OPEN_ADDRESSES = "SELECT address FROM comgov.account WHERE institution_id = $1 AND disabled_at IS NULL"
 
 

@@ -94,15 +94,16 @@ async def rehash(connection: Connection, person_id: int, old: str, new: str) -> 
 
 INSERT_SESSION = """
 INSERT INTO comgov.session (token_sha256, person_id, created_at, seen_at, expires_at, ip, agent)
-VALUES ($1, $2, $3, $3, $4, $5, $6)
+SELECT $1, id, $3, $3, $4, $5, $6 FROM comgov.person WHERE id = $2 AND password_hash = $7 FOR SHARE
 """
 
 
 async def insert_session(
-    connection: Connection, token_sha256: bytes, actor: Actor, now: datetime, expires_at: datetime, agent: str
-) -> None:
-    """Open a session."""
-    await connection.execute(INSERT_SESSION, token_sha256, actor.person_id, now, expires_at, actor.ip, agent)
+    connection: Connection, token_sha256: bytes, found: Credentials, now: datetime, expires_at: datetime, agent: str
+) -> bool:
+    """Open a session, unless the password is another by now."""
+    who = found.actor.person_id, now, expires_at, found.actor.ip, agent, found.password_hash
+    return await connection.execute(INSERT_SESSION, token_sha256, *who) == "INSERT 0 1"
 
 
 SEE = "UPDATE comgov.session SET seen_at = $2 WHERE token_sha256 = $1 AND seen_at < $3"

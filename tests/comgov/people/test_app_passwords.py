@@ -6,7 +6,8 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from comgov.people.actions import (
     make_app_password,
     revoke_app_password,
     revoke_app_passwords_of,
+    sessions,
     set_password,
     sign_in,
     sweep,
@@ -36,10 +38,13 @@ from comgov.people.passwords import app_password_digest, generate_app_password
 from mail.errors import SystemDown
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from comgov.feature import Platform
     from comgov.people.model import Actor, AppPassword
     from mail.directory import Identity
 
+sign_in_actions = import_module("comgov.people.actions.sign_in")
 CONSOLE = console("root")
 CLAIRE, ERIC, PASSWORD = "claire@sante.gov.test", "eric@sante.gov.test", "quatre chevaux blancs"
 IP = "192.0.2.7"
@@ -211,12 +216,35 @@ async def test_a_password_given_by_an_administrator_ends_them_one_changed_onesel
     assert await office.open(text) is None
 
 
-async def test_a_closed_account_or_institution_opens_nothing(office: Office) -> None:
+@pytest.mark.parametrize(("close", "what"), [(suspend, "sante"), (disable_person, CLAIRE)])
+async def test_a_closed_account_or_institution_opens_nothing(
+    office: Office, close: Callable[[Platform, Actor, str], Awaitable[object]], what: str
+) -> None:
     _, text = await office.make()
-    await suspend(office.platform, CONSOLE, "sante")
+    assert await office.open(text)
+    await close(office.platform, CONSOLE, what)
     assert await office.open(text) is None
-    await disable_person(office.platform, CONSOLE, CLAIRE)
-    assert await office.open(text) is None
+
+
+async def test_who_was_given_another_password_meanwhile_makes_none(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an app password nor a session outlives what ended them all."""
+    verified = sign_in_actions.verified
+
+    async def overtaken(*arguments: Any, **more: Any) -> Any:
+        found = await verified(*arguments, **more)
+        await set_password(office.platform, CONSOLE, CLAIRE, "six chevaux blancs")
+        return found
+
+    monkeypatch.setattr(sign_in_actions, "verified", overtaken)
+    with pytest.raises(Unauthenticated):
+        await office.make()
+    await set_password(office.platform, CONSOLE, CLAIRE, PASSWORD)
+    with pytest.raises(Unauthenticated):
+        await sign_in(office.platform, CLAIRE, PASSWORD, ip=IP)
+    assert await app_passwords(office.platform, office.claire) == []
+    assert await sessions(office.platform, office.claire) == []
 
 
 async def test_wrong_ones_are_counted_and_shut_out_neither_the_right_one_nor_the_web(office: Office) -> None:

@@ -32,6 +32,9 @@ from mail.directory import Account, Directory, Identity, MailingList, NotHere
 from mail.errors import SystemDown
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from comgov.actor import Actor
     from comgov.feature import Platform
 
 CONSOLE = console("root")
@@ -271,6 +274,17 @@ async def test_the_rights_over_a_post_are_those_over_its_mail(
     _, post = await directory.accesses(await sign_in(directory))
     assert post.rights.name == rights.name
     assert await directory.holders(post.account) == {Address.parse(CLAIRE): post.rights}
+
+
+@pytest.mark.parametrize(("close", "what"), [(suspend, "sante"), (disable_person, CLAIRE)])
+async def test_who_cannot_sign_in_is_no_holder(
+    platform: Platform, directory: Directory, close: Callable[[Platform, Actor, str], Awaitable[object]], what: str
+) -> None:
+    await hold_post(platform, CONSOLE, SECRETARIAT, CLAIRE, Rights.EDITOR)
+    _, post = await directory.accesses(await sign_in(directory))
+    assert await directory.holders(post.account)
+    await close(platform, CONSOLE, what)
+    assert await directory.holders(post.account) == {}
 
 
 def test_each_level_of_rights_includes_those_before_it() -> None:

@@ -162,7 +162,7 @@ def _check_extensions(extensions: list[Value]) -> None:
         if not isinstance(disposition, list) or len(disposition) != 2 or not isinstance(disposition[0], bytes):
             raise NotImap(f"no disposition: {disposition!r}")
         _check_pairs(disposition[1])
-    for one in language if isinstance(language, list) else [language, location]:
+    for one in [*(language if isinstance(language, list) else [language]), location]:
         if one is not None and not isinstance(one, bytes):
             raise NotImap(f"no language or location: {one!r}")
 

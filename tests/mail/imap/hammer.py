@@ -307,7 +307,7 @@ def check_ledger(ledger: Ledger, box: str, found: Truth) -> None:
 
 
 async def settle(workers: Sequence[Worker], truths: dict[str, Truth]) -> None:
-    """All programs hear what is left to be told, and believe what is true; the bytes are what was appended."""
+    """All programs hear what is left to be told, and believe what is true."""
     for worker in workers:
         program = worker.program
         assert program is not None

@@ -13,7 +13,6 @@ from mail.imap.selected import Selected
 from mail.mailbox import Mailboxes, store, sync
 from mail.postgres import connected
 from tests.mail.imap.hammer import BOXES, Account, Hammer, Worker, check_ledger, read_everything, settle, truth
-from tests.mail.imap.mirror import Inconsistent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,14 +93,17 @@ def miss_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
 def give_a_uid_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The UID of the last message, once expunged, is the next one's too."""
     honest = store.expunge
-    give_back = "UPDATE mail.mailbox SET uidnext = uidnext - 1 WHERE id = $1 AND uidnext - 1 = ANY($2::bigint[])"
-    forget = "DELETE FROM mail.expunged WHERE mailbox_id = $1 AND uid = ANY($2::bigint[])"
+    give_back = """
+        UPDATE mail.mailbox SET uidnext = uidnext - 1 WHERE id = $1 AND uidnext - 1 = ANY($2::bigint[])
+        RETURNING uidnext
+    """
+    forget = "DELETE FROM mail.expunged WHERE mailbox_id = $1 AND uid = $2"
 
     async def expunge(connection: Any, box: Any, uids: Any, now: Any) -> Any:
         found = await honest(connection, box, uids, now)
         gone = [row["uid"] for row in found]
-        await connection.execute(give_back, box.id, gone)
-        await connection.execute(forget, box.id, gone[-1:])
+        if (uid := await connection.fetchval(give_back, box.id, gone)) is not None:
+            await connection.execute(forget, box.id, uid)
         return found
 
     monkeypatch.setattr(store, "expunge", expunge)
@@ -131,6 +133,5 @@ async def test_a_bug_planted_on_purpose_is_found(
     house: House, db: Database, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     plant(monkeypatch)
-    with pytest.raises((Inconsistent, AssertionError)) as found:
+    with pytest.raises(AssertionError, match=r"^(?!cut off)"):
         await hammer_for(house, db, 8)
-    print(found.value)

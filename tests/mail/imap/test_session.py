@@ -6,7 +6,7 @@ import asyncio
 import imaplib
 import secrets
 import zlib
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -464,10 +464,10 @@ async def test_a_modseq_that_is_told_leaves_no_earlier_change_untold(
 ) -> None:
     """A client may take all up to it for known (RFC 7162), although the notice is still on its way."""
     await house.put(PLAIN, PLAIN)
+    monkeypatch.setattr("mail.imap.notices.Notices.watching", lambda *_: nullcontext(asyncio.Event()))
     one, other = await open_session(), await open_session()
     await one.say("SELECT INBOX")
     await other.say("SELECT INBOX (CONDSTORE)")
-    monkeypatch.setattr("mail.imap.notices.Notices._hear", lambda *_: None)
     await one.say("STORE 1 +FLAGS (\\Flagged)")
     await one.say("STORE 2 +FLAGS (\\Seen)")
     told = await other.say("UID FETCH 2 (FLAGS MODSEQ)")

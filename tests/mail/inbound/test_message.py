@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import time
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -242,6 +243,10 @@ _HOSTILE = {
     "encoded words": lambda n: b"Subject: " + b"=?utf-8?b?" * n + b"\r\n\r\nx",
     "addresses": lambda n: b"From: " + b'a <b@c>, "d' * n + b"\r\n\r\nx",
     "brackets": lambda n: b"From: " + b'(<"' * n + b"\r\n\r\nx",
+    "signs in a name": lambda n: b"From: " + b"@" * n + b" <a@b>\r\n\r\nx",
+    "no Message-ID": lambda n: b"References: <" + b"@" * n + b"\r\n\r\nx",
+    "open quotes in References": lambda n: b"References: " + b'<\\"' * n + b"\r\n\r\nx",
+    "shifting quotes in References": lambda n: b"References: " + b'"\\"<"' * n + b"\r\n\r\nx",
     "blanks": lambda n: b"From: " + b"     " * n + b"\r\n\r\nx",
     "parameters": lambda n: b"Content-Type: a/b" + b';a="' * n + b"\r\n\r\nx",
     "depth": lambda n: _deep(n // 10),
@@ -351,3 +356,21 @@ def test_words_are_those_between_the_tags() -> None:
     page = "<html><head><title>t</title></head><STYLE>p{}</STYLE><!-- no --><p>Caf&eacute;<br>noir</p><script>x<"
     assert strip_html(page).split() == ["Café", "noir"]
     assert fold("Décision ŒUVRE") == "decision œuvre"
+
+
+@given(st.text() | st.text("e\u0301\u0316\u0f73\u0344é\u1f82", max_size=20))
+def test_accents_are_folded_away_wherever_they_stand(text: str) -> None:
+    letters = (one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    assert fold(text) == "".join(letters).casefold()
+
+
+@pytest.mark.parametrize("accents", ["\u0301\u0316", "\u0f73"])
+def test_accents_without_a_letter_cost_time_in_proportion(accents: str) -> None:
+    """To put as many in order, as Unicode would have it, takes minutes."""
+    began = time.process_time()
+    assert fold("e" + "".join(sorted(accents * 200_000))) == "e"
+    assert time.process_time() - began < 5
+
+
+def test_a_number_that_no_letter_has_is_text() -> None:
+    assert strip_html("a &#233; &#" + "9" * 5000 + "; b").startswith("a é \ufffd")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mail.mailbox import SpecialUse
+from mail.mailbox import SpecialUse, index
 from mail.mailbox.upkeep import EXPUNGED_KEPT_FOR, Swept
 from tests.mail.parts import TEXT, data, leaf, lines, mixed
 
@@ -89,6 +89,23 @@ async def test_a_body_that_cannot_be_read_holds_up_no_other(
         assert (await post.mailboxes.search(inbox.id, "bonjour")).total == 1
         assert (await post.mailboxes.search(inbox.id, "large")).total == 0
     assert (await post.mailboxes.search(inbox.id, "large")).total == 1
+
+
+async def test_a_body_whose_words_cannot_be_cut_holds_up_no_other(
+    post: Post, inbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = index.words
+
+    def words(body: index.PendingBody, *texts: Any) -> index.Words:
+        if b"large" in body.header:
+            raise ValueError
+        return honest(body, *texts)
+
+    monkeypatch.setattr(index, "words", words)
+    await post.mailboxes.append(inbox.id, LARGE)
+    await post.mailboxes.append(inbox.id, b"Subject: petit\r\n\r\nBonjour\r\n")
+    assert await post.mailboxes.index_pending() == 1
+    assert (await post.mailboxes.search(inbox.id, "bonjour")).total == 1
 
 
 async def test_a_message_of_a_million_words_is_indexed_within_the_limits(post: Post, inbox: Mailbox) -> None:
