@@ -122,7 +122,9 @@ async def open_platform(config: Config, database_url: str, *, is_patient: bool =
             clock=system_clock,
             config=config.mail,
         )
-        mailboxes = Mailboxes(pool=db.pool, blobs=bodies, clock=system_clock)
+        mailboxes = Mailboxes(
+            pool=db.pool, blobs=bodies, clock=system_clock, header_limit_bytes=config.mail.header_limit_bytes
+        )
         yield Platform(
             db=db,
             blobs=blobs,

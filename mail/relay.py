@@ -22,8 +22,8 @@ from mail.errors import (
     RelayDenied,
     UnknownMailbox,
 )
-from mail.message.addresses import parse_addresses
-from mail.message.header import without
+from mail.message.addresses import MAILBOXES_LIMIT, parse_addresses
+from mail.message.header import VALUE_LIMIT_BYTES, without
 from mail.quota import Quotas
 from mail.rest import keep
 
@@ -252,6 +252,8 @@ def _only_from(fields: Fields) -> list[Address]:
     authors = _addresses(fields, b"from")
     if not authors:
         raise Malformed("The From field names nobody")
+    if len(authors) >= MAILBOXES_LIMIT or len(fields[b"from"][0]) >= VALUE_LIMIT_BYTES:  # nobody hides behind the limit
+        raise Malformed("The From field is too long")
     return authors
 
 

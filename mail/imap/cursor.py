@@ -122,8 +122,10 @@ class Cursor:
         """A quoted string or a literal."""
         if self.sees(b'"'):
             return _unquoted(self.match(_QUOTED, "A quoted string"))
-        literal = self.literal()
-        return bytes(literal)
+        literal = bytes(self.literal())
+        if b"\0" in literal:
+            raise Bad("A string holds no NUL")
+        return literal
 
     def astring(self) -> bytes:
         """A string, or a word that stands without quotes."""
@@ -160,9 +162,11 @@ class Cursor:
     def text(self) -> str:
         """A string as text."""
         try:
-            return self.astring().decode(self.charset)
+            text = self.astring().decode(self.charset)
+            text.encode()  # UTF-7 gives halves of characters
         except UnicodeError:
             raise Bad(f"A text is no {self.charset.upper()}") from None
+        return text
 
     def _name(self, raw: bytes) -> str:
         if len(raw) > _NAME_LIMIT_BYTES:

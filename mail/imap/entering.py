@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from mail import sasl
-from mail.imap.connection import LineTooLong
+from mail.imap.connection import Disconnected, LineTooLong
 from mail.imap.replies import Bad, NotDone
 from mail.imap.wire import BEFORE_SIGN_IN
 
@@ -67,7 +68,11 @@ async def authenticate(session: Session, command: commands.Authenticate) -> byte
         session.connection.write(b"+ \r\n")
         await session.connection.flush()
         try:
-            initial = await session.connection.line(BEFORE_SIGN_IN.line_bytes)
+            async with asyncio.timeout_at(session.sign_in_by):
+                initial = await session.connection.line(BEFORE_SIGN_IN.line_bytes)
+        except TimeoutError:
+            session.say_bye("", "You were silent for too long")
+            raise Disconnected from None
         except LineTooLong:
             raise Bad("The response is too long") from None
     try:

@@ -115,7 +115,7 @@ class Fetcher:
             columns.append(states.uids)
         if Item.FLAGS in items:
             told.append(b"FLAGS %b")
-            columns.append(_flags(states, selected.recent_from))
+            columns.append(_flags(states, selected.is_recent))
         if Item.MODSEQ in items:
             told.append(b"MODSEQ (%d)")
             columns.append(states.modseqs)
@@ -135,16 +135,23 @@ class Fetcher:
     async def _texts(self, uids: Sequence[int], items: Items, last: int) -> tuple[Mapping[int, bytes], int]:
         """What never changes of these messages, ready to send; and up to which UID, when all would be too much."""
         known = self._renderings.known(self._selected.box.id, items, uids)
-        missing = [uid for uid in uids if uid not in known]
+        if sum(map(len, known.values())) > _TEXTS_BYTES:
+            last = _enough(known)
+        missing = [uid for uid in uids if uid not in known and uid <= last]
         size_bytes = 0
         async with aclosing(self._mailboxes.rows(self._selected.box.id, missing, wanted_for(items))) as pages:
             async for page in pages:
-                new = {row.uid: await self._written(row, items) for row in page}
+                new = {}
+                for row in page:
+                    new[row.uid] = await self._written(row, items)
+                    size_bytes += len(new[row.uid])
+                    if size_bytes > _TEXTS_BYTES:
+                        last = row.uid
+                        break
                 self._renderings.keep(self._selected.box.id, items, new)
                 known |= new
-                size_bytes += sum(map(len, new.values()))
-                if page and size_bytes > _TEXTS_BYTES:
-                    return known, page[-1].uid
+                if size_bytes > _TEXTS_BYTES:
+                    break
         return known, last
 
     async def _written(self, row: Row, items: Items) -> bytes:
@@ -260,11 +267,21 @@ class Fetcher:
             spool.discard()
 
 
-def _flags(states: States, recent_from: int) -> Iterator[bytes]:
+def _enough(texts: Mapping[int, bytes]) -> int:
+    """The UID, of ascending ones, up to which texts take what a page of them may."""
+    size_bytes = 0
+    for uid, text in texts.items():
+        size_bytes += len(text)
+        if size_bytes > _TEXTS_BYTES:
+            return uid
+    return max(texts, default=0)
+
+
+def _flags(states: States, is_recent: Callable[[int], bool]) -> Iterator[bytes]:
     """The flags of each, written once for all that have the same and no keywords."""
     texts: dict[tuple[int, bool], bytes] = {}
     for uid, flags in zip(states.uids, states.flags, strict=True):
-        key = flags, uid >= recent_from
+        key = flags, is_recent(uid)
         if uid in states.keywords:
             yield flags_text(flags, states.keywords[uid], is_recent=key[1])
             continue

@@ -50,8 +50,9 @@ async def find_target(session: Session, name: str) -> Mailbox:
 
 async def select(session: Session, command: commands.Select) -> bytes:
     """SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3)."""
-    if session.selected is not None:
-        session.unselect()
+    had_one = session.selected is not None
+    session.unselect()  # also what a SELECT that failed began to watch
+    if had_one:
         session.connection.write(b"* OK [CLOSED] The mailbox before is closed\r\n")
     if command.resync is not None and "QRESYNC" not in session.enabled:
         raise Bad("ENABLE QRESYNC comes first")
@@ -70,7 +71,7 @@ async def select(session: Session, command: commands.Select) -> bytes:
     session.selected = selected
     await _introduce(session, selected, snapshot)
     if command.resync is not None and changes is not None and command.resync.uidvalidity == snapshot.uidvalidity:
-        _resync(session, selected, changes, command.resync.known_uids)
+        await _resync(session, selected, changes, command.resync.known_uids)
     verb = b"EXAMINE" if command.is_read_only else b"SELECT"
     return b"OK [%b] %b is done" % (b"READ-ONLY" if is_read_only else b"READ-WRITE", verb)
 
@@ -91,14 +92,14 @@ async def _introduce(session: Session, selected: Selected, snapshot: Snapshot) -
     write(b"* OK [MAILBOXID (%d)] The mailbox's own name\r\n" % selected.box.id)
 
 
-def _resync(session: Session, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:
+async def _resync(session: Session, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:
     """What happened since the client was here, among these messages (None: all) (RFC 7162 §3.2.5)."""
     tell_vanished(session, selected, changes, wanted)
     changed: Sequence[Changed] = changes.changed
     if wanted is not None:
         uids = set(wanted.uids([one.uid for one in changed], star=selected.uidnext - 1))
         changed = [one for one in changed if one.uid in uids]
-    session.tell_changed(selected, changed)
+    await session.tell_changed(selected, changed)
 
 
 def tell_vanished(session: Session, selected: Selected, changes: Changes, wanted: SequenceSet | None) -> None:

@@ -120,7 +120,7 @@ def _implied(command: List, boxes: Sequence[Mailbox], parents: set[str]) -> list
         if command.is_lsub:  # RFC 3501 §6.3.9: with `%`, of subscribed children that do not match themselves
             return [name for name in above if not all(map(matches, _below(name, selected)))]
         return list(above)
-    if command.select:
+    if command.select - {"REMOTE"}:
         return []
     return [name for name in parents - exist if matches(name)]
 

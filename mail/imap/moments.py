@@ -19,7 +19,7 @@ _DATE_TIME = re.compile(rb'"([ 0-3]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d
 
 def moment_text(moment: datetime) -> bytes:
     """Such as `"22-Nov-2026 09:30:15 +0000"`."""
-    return f'"{moment.day:2d}-{_MONTHS[moment.month - 1]}-{moment:%Y %H:%M:%S %z}"'.encode("ascii")
+    return f'"{moment.day:2d}-{_MONTHS[moment.month - 1]}-{moment.year:04d} {moment:%H:%M:%S %z}"'.encode("ascii")
 
 
 def read_moment(cursor: Cursor) -> datetime:

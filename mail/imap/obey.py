@@ -69,14 +69,11 @@ async def obey(session: Session, command: Command) -> bytes:
     Raises NotDone, MailError, Disconnected.
     """
     _check_state(session, command)
-    if session.identity is not None and not _is_of_no_mailbox(command):
+    if session.identity is not None and not is_of_no_mailbox(command):
         await session.look_round()
     if isinstance(command, commands.Simple):
         return await _SIMPLE[command.name](session) or b"OK %b is done" % command.name.encode("ascii")
-    handler = _HANDLERS.get(type(command))
-    if handler is None:
-        raise Bad(f"{type(command).__name__.upper()} is not done here")
-    return await handler(session, command)
+    return await _HANDLERS[type(command)](session, command)
 
 
 def _check_state(session: Session, command: Command) -> None:
@@ -93,7 +90,8 @@ def _check_state(session: Session, command: Command) -> None:
         raise Bad("Select a mailbox first")
 
 
-def _is_of_no_mailbox(command: Command) -> bool:
+def is_of_no_mailbox(command: Command) -> bool:
+    """Whether it looks at no mailbox: nobody is asked whose they are, and there is no news of any."""
     return isinstance(command, commands.Id) or (
         isinstance(command, commands.Simple) and command.name in ("CAPABILITY", "LOGOUT")
     )

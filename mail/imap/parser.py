@@ -64,7 +64,7 @@ _BASE64 = re.compile(rb"=|[A-Za-z0-9+/]*={0,2}")
 _ITEM = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,8}(?:\.[1-9]\d{0,8})*")
 _SPAN = re.compile(rb"<(\d{1,10})\.([1-9]\d{0,9})>")
-_FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
+_FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]{1,100}")
 _ITEMS_LIMIT = 200
 _NAMES_LIMIT = 200
 _HEADERS_LIMIT = 10
@@ -288,7 +288,7 @@ def _list(cursor: Cursor) -> commands.List:
     if is_extended:
         cursor.listed(selection, limit=10, may_be_empty=True)
         cursor.space()
-    if select and not select - {"RECURSIVEMATCH", "REMOTE"}:
+    if "RECURSIVEMATCH" in select and not select - {"RECURSIVEMATCH", "REMOTE"}:
         raise Bad("RECURSIVEMATCH goes with another option")
     reference = cursor.pattern()
     cursor.space()
@@ -343,7 +343,8 @@ def _appended(cursor: Cursor) -> Appended:
     if cursor.sees(b'"'):
         internal_date = read_moment(cursor)
         cursor.space()
-    if cursor.skip(b"UTF8 ("):  # RFC 6855 §4
+    if cursor.skip_word("UTF8"):  # RFC 6855 §4
+        cursor.expect(b" (")
         content, size_bytes = cursor.message()
         cursor.expect(b")")
     else:

@@ -39,8 +39,9 @@ async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
     items = command.items
     if command.by_uid and commands.Item.UID not in items:
         items = (commands.Item.UID, *items)
-    if command.changed_since is not None:
+    if command.changed_since is not None or commands.Item.MODSEQ in items:
         session.enabled.add("CONDSTORE")
+    if command.changed_since is not None:
         items = items if commands.Item.MODSEQ in items else (*items, commands.Item.MODSEQ)
     if command.vanished and command.changed_since is not None:
         if "QRESYNC" not in session.enabled:
@@ -49,11 +50,15 @@ async def fetch_messages(session: Session, command: commands.Fetch) -> bytes:
         filing.tell_vanished(session, selected, changes, command.messages)
     if commands.Item.THREADID in items:
         await session.server.mailboxes.put_in_order(selected.box.id)
-    if fetch.marks_seen(items) and session.may(Deed.MARK):
+    changed_since = command.changed_since or 0
+    if uids and fetch.marks_seen(items) and session.may(Deed.MARK):
+        if changed_since:  # what is marked changes too, and would then be among the changed
+            uids = list((await session.server.mailboxes.states(selected.box.id, uids, changed_since)).uids)
+            changed_since = 0
         await session.server.mailboxes.store(selected.box.id, uids, action="+", flags=Flag.SEEN, keywords=())
         selected.changed.set()
     fetcher = fetch.Fetcher(session.connection, session.server.mailboxes, session.server.renderings, selected)
-    await fetcher.write(uids, items, changed_since=command.changed_since or 0)
+    await fetcher.write(uids, items, changed_since=changed_since)
     return b"OK FETCH is done"
 
 

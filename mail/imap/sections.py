@@ -49,7 +49,7 @@ def narrowed(start: int, stop: int, span: tuple[int, int] | None) -> tuple[int, 
     return first, min(first + span[1], stop)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _matcher(names: frozenset[bytes]) -> re.Pattern[bytes]:
     """A field of one of these names, folded lines and all."""
     return re.compile(

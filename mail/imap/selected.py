@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from mail.imap.replies import Bad, NotDone
@@ -52,7 +52,9 @@ class Selected:
         self.uidnext = snapshot.uidnext
         self.modseq = snapshot.modseq
         self.keywords = set(snapshot.keywords)
-        self.recent_from = self.uidnext
+        self.asked_from = self.uidnext
+        self._recent_from: list[int] = []
+        self._recent_until: list[int] = []
         self._gone: list[int] = []
         self.save(())
 
@@ -62,16 +64,23 @@ class Selected:
 
     def is_recent(self, uid: int) -> bool:
         """Whether this session is the first to be told of it."""
-        return uid >= self.recent_from
+        place = bisect_right(self._recent_from, uid) - 1
+        return place >= 0 and uid < self._recent_until[place]
 
-    def forget_recent(self) -> None:
-        """Nothing is recent in this session (IMAP4rev2)."""
-        self.recent_from = 1 << 32  # above any UID
+    def note_recent(self, first: int) -> None:
+        """This session is the first to be told of those from that UID on."""
+        if first < self.uidnext:
+            self._recent_from.append(first)
+            self._recent_until.append(self.uidnext)
+        self.asked_from = self.uidnext
 
     @property
     def recent(self) -> int:
         """How many are recent."""
-        return len(self.uids) - bisect_left(self.uids, self.recent_from)
+        return sum(
+            bisect_left(self.uids, until) - bisect_left(self.uids, first)
+            for first, until in zip(self._recent_from, self._recent_until, strict=True)
+        )
 
     def note_modseq(self, modseq: int) -> None:
         """The client is told this MODSEQ: with it go all earlier changes, which it may take for known from then on."""
@@ -110,7 +119,8 @@ class Selected:
         if isinstance(key, Not):
             return Not(self._resolved(key.key))
         if isinstance(key, Recent):
-            return Uids(((self.recent_from, self.uidnext - 1),))
+            runs_of = zip(self._recent_from, self._recent_until, strict=True)
+            return Uids(tuple((first, until - 1) for first, until in runs_of))
         if isinstance(key, In):
             return Uids(self._runs(key.messages, by_uid=key.by_uid))
         return key

@@ -11,7 +11,7 @@ import structlog
 from mail.errors import MailboxFull, MailError, NoSuchMailbox, SystemDown
 from mail.imap import access, commands
 from mail.imap.connection import Connection, Disconnected
-from mail.imap.obey import obey
+from mail.imap.obey import is_of_no_mailbox, obey
 from mail.imap.parser import parse
 from mail.imap.replies import Bad, NotDone, refusal
 from mail.imap.selected import Selected, flags_line, flags_text, permanent_flags
@@ -64,6 +64,7 @@ class Session:
         self.enabled: set[str] = set()
         self.errors = 0
         self.tag = b"*"
+        self.sign_in_by = 0.0
         self.is_idle = False
         self.is_over = False
         self._first_transport: asyncio.Transport | None = None
@@ -87,6 +88,7 @@ class Session:
             self.connection.write(b"* BYE [UNAVAILABLE] Too many connections; try again later\r\n")
             self.connection.close()
             return
+        self.sign_in_by = asyncio.get_running_loop().time() + self.server.config.sign_in_timeout.total_seconds()
         self._task = asyncio.create_task(self._run(), name="imap session")
 
     def _end(self) -> None:
@@ -135,7 +137,7 @@ class Session:
         try:
             tag, command = await self._next_command()
         except Unwanted as unwanted:
-            self.errors += 1
+            self.errors += isinstance(unwanted.answer, Bad)
             self._reply(unwanted.tag, unwanted.answer.reply)
         except TimeoutError:
             self.say_bye("", "You were silent for too long")
@@ -161,10 +163,10 @@ class Session:
         config = self.server.config
         signed_in = self.identity is not None
         limits = Limits(_LINE_BYTES, _LITERAL_BYTES, self.server.message_limit_bytes) if signed_in else BEFORE_SIGN_IN
-        patience = config.idle_timeout if signed_in else config.sign_in_timeout
+        until = asyncio.get_running_loop().time() + config.idle_timeout.total_seconds()
         self.is_idle = True
         try:
-            async with asyncio.timeout(patience.total_seconds()):
+            async with asyncio.timeout_at(until if signed_in else self.sign_in_by):
                 raw = await read_command(self.connection, limits)
         finally:
             self.is_idle = False
@@ -269,7 +271,9 @@ class Session:
 
     async def _tell_news(self, command: Command) -> None:
         """What others did meanwhile, and what this command did; no number changes while some commands refer to them."""
-        if (selected := self.selected) is None or isinstance(command, commands.Select | commands.Expunge):
+        if (selected := self.selected) is None or is_of_no_mailbox(command):
+            return
+        if isinstance(command, commands.Select | commands.Expunge):
             return  # EXPUNGE has told them: its own reply names the MODSEQ that they go up to
         if isinstance(command, commands.Copy) and command.is_move:  # likewise
             return
@@ -291,11 +295,14 @@ class Session:
             changes = await self.server.mailboxes.changes(selected.box.id, selected.modseq)
         except NoSuchMailbox:
             self._dismiss("The mailbox was deleted")
+        except MailError:
+            selected.changed.set()  # it is still to be asked
+            raise
         known, has_new = selected.learn(changes)
         write = self.connection.write
         if selected.new_keywords(changes.changed):
             write(flags_line(selected))
-        self.tell_changed(selected, known, quiet=quiet)
+        await self.tell_changed(selected, known, quiet=quiet)
         gone: list[bytes] = []
         if not keeps_numbers:
             gone = selected.tell_gone(as_uids="QRESYNC" in self.enabled)
@@ -303,13 +310,15 @@ class Session:
         elif selected.has_untold:
             selected.changed.set()  # with the next command that may
         if has_new:
-            await self.claim_recent(selected)
-            self.tell_size(selected)
+            try:
+                await self.claim_recent(selected)
+            finally:
+                self.tell_size(selected)
         if tells_modseq and (has_new or gone) and not selected.has_untold and "CONDSTORE" in self.enabled:
             # neither comes with a MODSEQ, and who keeps them would ask for all of it again
             write(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % changes.modseq)
 
-    def tell_changed(self, selected: Selected, changed: Sequence[Changed], *, quiet: int | None = None) -> None:
+    async def tell_changed(self, selected: Selected, changed: Sequence[Changed], *, quiet: int | None = None) -> None:
         """Tell of new flags; of those with the MODSEQ `quiet` that alone, to who knows what it is."""
         with_modseq = "CONDSTORE" in self.enabled
         for one in changed:
@@ -321,6 +330,8 @@ class Session:
             if with_modseq:
                 items.append(b"MODSEQ (%d)" % one.modseq)
             self.connection.write(b"* %d FETCH (%b)\r\n" % (selected.number(one.uid), b" ".join(items)))
+            if self.connection.is_full:
+                await self.connection.flush()
 
     async def check_room(self, box: Mailbox) -> None:
         """Raises MailboxFull when the mailbox's account holds its quota."""
@@ -340,13 +351,12 @@ class Session:
 
     async def claim_recent(self, selected: Selected) -> None:
         r"""This session is the one that is told of new messages as \Recent, unless it only looks."""
-        if selected.is_read_only:
-            return
         if self.is_rev2:
-            selected.forget_recent()
             return
-        first = await self.server.mailboxes.claim_recent(selected.box.id, selected.uidnext)
-        selected.recent_from = min(selected.recent_from, first)
+        if selected.is_read_only:
+            selected.note_recent(selected.asked_from)
+        else:
+            selected.note_recent(await self.server.mailboxes.claim_recent(selected.box.id, selected.uidnext))
 
     @property
     def open_mailbox(self) -> Selected:

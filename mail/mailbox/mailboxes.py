@@ -19,6 +19,7 @@ from mail.errors import (
     AlreadyKept,
     MailboxExists,
     Malformed,
+    MessageTooLarge,
     NoSuchMailbox,
     NoSuchMessage,
     NotPermitted,
@@ -76,10 +77,13 @@ class Mailboxes:
     Methods raise NoSuchMailbox or NoSuchMessage for what is not there, SystemDown when the database is not.
     """
 
-    def __init__(self, *, pool: Pool, blobs: Blobs, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, pool: Pool, blobs: Blobs, clock: Callable[[], datetime], header_limit_bytes: int = 1 << 20
+    ) -> None:
         self._pool = pool
         self._blobs = blobs
         self._clock = clock
+        self._header_limit_bytes = header_limit_bytes
         self._searches = asyncio.Semaphore(_SEARCHES_AT_ONCE)
 
     async def mailboxes(self, account_id: int) -> tuple[Mailbox, ...]:
@@ -179,6 +183,7 @@ class Mailboxes:
         async with transaction(self._pool) as connection:
             _check_is_own((await store.lock(connection, mailbox_id))[mailbox_id])
             await store.delete_mailbox(connection, mailbox_id)
+            await store.notify(connection, mailbox_id)
 
     async def usage(self, account_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Messages and bytes by account; an account without mailboxes is absent."""
@@ -272,6 +277,8 @@ class Mailboxes:
         if examined.has_nul or not examined.has_clean_lines:
             raise Malformed("A line ends in a bare CR or LF, or there is a NUL byte")
         header_size = examined.structure.header_size
+        if header_size > self._header_limit_bytes:
+            raise MessageTooLarge("The header is too large")
         rest = examined.rest or await keep(content, examined.structure, self._blobs)
         now = self._clock()
         return Body(
@@ -633,7 +640,7 @@ async def _ahead(work: Callable[[int], Coroutine[Any, Any, T]], places: Iterable
     finally:
         if running is not None:
             running.cancel()
-            await asyncio.wait([running])
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def _page(found: list[Message], total: int, limit: int) -> Page:

@@ -11,7 +11,7 @@ from mail.message.header import comment_end
 if TYPE_CHECKING:
     from mail.message.header import Fields
 
-_LIMIT = 1000  # mailboxes of one field that are looked at
+MAILBOXES_LIMIT = 1000  # mailboxes of one field that are looked at
 _TOKEN = re.compile(
     rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|\[[^\[\]]*\]|[(<>,;:@\[]|[ \t\r\n]+|[^"(<>,;:@\[ \t\r\n]+', re.DOTALL
 )
@@ -70,7 +70,7 @@ class _Parser:
 
     def parse(self) -> list[Mailbox]:
         position = 0
-        while position < len(self.value) and len(self.found) < _LIMIT:
+        while position < len(self.value) and len(self.found) < MAILBOXES_LIMIT:
             token = _TOKEN.match(self.value, position)
             assert token is not None  # every byte begins one
             position = token.end()

@@ -23,7 +23,7 @@ _KEPT = frozenset(
     b"content-type content-transfer-encoding content-disposition content-id content-description content-language "
     b"content-location content-md5".split()
 )
-_VALUE_LIMIT = 64 * 1024  # bytes of a value that are looked at
+VALUE_LIMIT_BYTES = 64 * 1024  # bytes of a value that are looked at
 _SHOWN_LIMIT = 1000  # characters of a decoded value
 _PARAMETERS_LIMIT = 100
 _DAY_SECONDS = 24 * 60 * 60
@@ -58,7 +58,7 @@ def split_fields(header: bytes) -> Fields:
             pieces = None
     fields: Fields = {}
     for name, pieces in found:
-        fields.setdefault(name, []).append(b"".join(pieces)[:_VALUE_LIMIT].strip())
+        fields.setdefault(name, []).append(b"".join(pieces).strip()[:VALUE_LIMIT_BYTES])
     return fields
 
 
@@ -73,7 +73,7 @@ def lines(header: bytes) -> Iterator[tuple[str, str]]:
     for line in map(b"".join, pieces):
         name, colon, value = line.partition(b":")
         if colon:
-            yield name.rstrip(b" \t").decode("ascii", "replace").lower(), decode(value, limit=_VALUE_LIMIT)
+            yield name.rstrip(b" \t").decode("ascii", "replace").lower(), decode(value, limit=VALUE_LIMIT_BYTES)
 
 
 def first(fields: Fields, name: bytes) -> bytes:
@@ -105,7 +105,7 @@ def decode(value: bytes, *, limit: int = _SHOWN_LIMIT) -> str:
     """
     if not value:
         return ""
-    value = value[:_VALUE_LIMIT]
+    value = value[:VALUE_LIMIT_BYTES]
     if value.isascii() and b"=?" not in value:
         text = value.decode("ascii")
         if text.isprintable() and "  " not in text:

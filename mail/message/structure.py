@@ -166,6 +166,7 @@ class _Walk:
         self.nodes = 0
         self.lines = 0
         self.counted_to = 0
+        self.dashes_from, self.dashes_at = 0, -2
 
     def run(self) -> _Node:
         root = self._open(0, None)
@@ -189,11 +190,18 @@ class _Walk:
     def _next_boundary(self, position: int) -> int:
         """Where the line end before the next boundary line stands; -1 when there is none."""
         at = max(position, 0)
-        while self.looked < _LOOKS_LIMIT and (at := self.content.find(b"\r\n--", at)) >= 0:
+        while self.looked < _LOOKS_LIMIT and (at := self._dashes(at)) >= 0:
             if self._level_of(at)[0] >= 0:
                 return at
             at += 2
         return -1
+
+    def _dashes(self, at: int) -> int:
+        """Where the next line end stands that two dashes follow; -1 when there is none. No byte is looked at twice."""
+        is_known = self.dashes_at == -1 or at <= self.dashes_at
+        if not (is_known and self.dashes_from <= at):
+            self.dashes_from, self.dashes_at = at, self.content.find(b"\r\n--", at)
+        return self.dashes_at
 
     def _level_of(self, at: int) -> tuple[int, int]:
         """The place in the stack of the multipart whose boundary begins the line after `at`, -1 for none; and where
@@ -211,7 +219,7 @@ class _Walk:
             return 2
         at = looked_up_to = max(start - 2, 0)
         while True:
-            at = self.content.find(b"\r\n--", at) if self.open_at and self.looked < _LOOKS_LIMIT else -1
+            at = self._dashes(at) if self.open_at and self.looked < _LOOKS_LIMIT else -1
             is_boundary = at >= 0 and self._level_of(at)[0] >= 0
             empty = self.content.find(b"\r\n\r\n", looked_up_to, len(self.content) if at < 0 else at + 2)
             if empty >= 0 and not (is_boundary and empty + 2 == at and not self._begins_itself(start, at)):

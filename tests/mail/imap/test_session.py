@@ -9,11 +9,13 @@ import zlib
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from mail.directory import Account
+from mail.errors import SystemDown
+from mail.imap.config import Config
 from mail.mailbox import Flag, SpecialUse, store, sync
 from storage import MemoryStore
 from tests.mail.imap.client import connect
@@ -100,8 +102,6 @@ async def test_mailboxes_are_listed_made_and_told_of(claire: Client) -> None:
 
 
 async def test_nobody_signs_in_without_tls(house: House) -> None:
-    from tests.mail.imap.client import connect
-
     async with connect(house.port) as client:
         assert (await client.say("LOGIN claire@sante.gov.test secret"))[-1].startswith(b"NO [PRIVACYREQUIRED] ")
 
@@ -124,8 +124,6 @@ async def test_a_mail_program_reads_after_starttls(house: House) -> None:
 
 @pytest.mark.parametrize("command", ["FETCH 1 FLAGS", "SELECT INBOX", "IDLE", "NAMESPACE"])
 async def test_nothing_is_done_before_signing_in(house: House, command: str) -> None:
-    from tests.mail.imap.client import connect
-
     async with connect(house.tls_port, house.context) as client:
         assert (await client.say(command))[-1].startswith(b"BAD ")
 
@@ -522,3 +520,100 @@ async def test_a_move_of_what_is_gone_already_tells_that_it_is(house: House, ope
     await one.say("EXPUNGE")
     await other.say("STORE 2 +FLAGS.SILENT (\\Seen)")
     assert await other.say("MOVE 1 Archive") == [b"* 1 EXPUNGE", b"OK Nothing was there"]
+
+
+async def test_what_others_did_is_told_although_the_database_was_away_when_it_was_asked(
+    house: House, claire: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.put(PLAIN)
+    await claire.say("SELECT INBOX")
+    await house.put(PLAIN)
+    with monkeypatch.context() as away:
+        away.setattr(house.mailboxes, "changes", _system_down)
+        assert (await claire.say("NOOP"))[-1].startswith(b"NO [UNAVAILABLE] ")
+    with monkeypatch.context() as away:
+        away.setattr(house.mailboxes, "claim_recent", _system_down)
+        assert b"* 2 EXISTS" in await claire.say("FETCH 1 FLAGS")
+
+
+async def _system_down(*_: object) -> NoReturn:
+    raise SystemDown
+
+
+async def test_what_is_new_is_recent_in_one_session_alone(house: House, open_session: Open) -> None:
+    one, other = await open_session(), await open_session()
+    for client in (one, other):
+        await client.say("SELECT INBOX")
+    await house.put(PLAIN)
+    assert b"* 1 RECENT" in await one.say("NOOP")
+    assert b"* 0 RECENT" in await other.say("NOOP")
+    await house.put(PLAIN)
+    assert b"* 1 RECENT" in await other.say("NOOP")
+    assert b"* 1 RECENT" in await one.say("NOOP")
+    flags = rb"* %d FETCH (FLAGS (%b))"
+    assert (await one.say("FETCH 1:2 FLAGS"))[:2] == [flags % (1, rb"\Recent"), flags % (2, b"")]
+    assert (await other.say("FETCH 1:2 FLAGS"))[:2] == [flags % (1, b""), flags % (2, rb"\Recent")]
+    assert (await one.say("SEARCH RECENT"))[0] == b"* SEARCH 1"
+    assert (await other.say("SEARCH RECENT"))[0] == b"* SEARCH 2"
+
+
+async def test_bodies_of_what_changed_mark_nothing_else_as_seen(house: House, claire: Client) -> None:
+    await house.put(PLAIN, PLAIN)
+    await claire.say("SELECT INBOX (CONDSTORE)")
+    told = await claire.say("STORE 2 +FLAGS (\\Flagged)")
+    modseq = int(told[0].partition(b"MODSEQ (")[2].rstrip(b")"))
+    told = await claire.say(f"FETCH 1:2 (FLAGS BODY[HEADER.FIELDS (SUBJECT)]) (CHANGEDSINCE {modseq - 1})")
+    assert [line[:9] for line in told if b"BODY[" in line] == [b"* 2 FETCH"]
+    assert (await claire.say("SEARCH SEEN"))[0] == b"* SEARCH 2"
+
+
+async def test_who_asks_for_modseq_is_told_it_from_then_on(house: House, claire: Client) -> None:
+    await house.put(PLAIN)
+    await claire.say("SELECT INBOX")
+    assert b"MODSEQ" not in (await claire.say("STORE 1 +FLAGS (\\Seen)"))[0]
+    await claire.say("FETCH 1 MODSEQ")
+    assert b"MODSEQ" in (await claire.say("STORE 1 -FLAGS (\\Seen)"))[0]
+
+
+async def test_who_waits_in_a_mailbox_that_is_deleted_is_told(house: House, open_session: Open) -> None:
+    one, other = await open_session(), await open_session()
+    await one.say("CREATE passing")
+    await other.say("SELECT passing")
+    await other.send(b"i IDLE\r\n")
+    assert (await other.line()).startswith(b"+ ")
+    await one.say("DELETE passing")
+    assert (await other.line()).startswith(b"* BYE ")
+
+
+async def test_no_news_are_told_by_commands_that_look_at_no_mailbox(house: House, claire: Client) -> None:
+    await claire.say("SELECT INBOX")
+    await house.put(PLAIN)
+    assert not any(b"EXISTS" in line for line in await claire.say("CAPABILITY"))
+    assert not any(b"EXISTS" in line for line in await claire.say("LOGOUT"))
+
+
+@pytest.mark.parametrize("config", [Config(sign_in_timeout=timedelta(seconds=0.3))])
+async def test_whoever_does_not_sign_in_is_sent_away_in_the_end(house: House) -> None:
+    async with connect(house.tls_port, house.context) as client, asyncio.timeout(10):
+        line = b""
+        while not line.startswith(b"* BYE "):
+            with suppress(ConnectionError):
+                await client.send(b"n NOOP\r\n")
+            line = await client.line()
+            await asyncio.sleep(0.05)
+    async with connect(house.tls_port, house.context) as client:
+        await client.send(b"a AUTHENTICATE PLAIN\r\n")
+        assert (await client.line()).startswith(b"+ ")
+        assert (await client.line()).startswith(b"* BYE ")
+
+
+async def test_a_nul_in_a_text_is_refused(house: House, claire: Client) -> None:
+    await claire.say("SELECT INBOX")
+    assert (await claire.say("SEARCH HEADER {} x", b"a\0b"))[-1].startswith(b"BAD ")
+    assert (await claire.say("SEARCH CHARSET UTF-7 BODY {}", b"+2AA-"))[-1].startswith(b"BAD ")
+
+
+async def test_a_moment_of_long_ago_has_four_digits(house: House, claire: Client) -> None:
+    await claire.say('APPEND INBOX "01-Jan-0999 00:00:00 +0000" {}', PLAIN)
+    await claire.say("SELECT INBOX")
+    assert b'"01-Jan-0999 ' in (await claire.say("FETCH 1 INTERNALDATE"))[0].replace(b'" 1-', b'"01-')

@@ -251,6 +251,11 @@ _HOSTILE = {
     "parameters": lambda n: b"Content-Type: a/b" + b';a="' * n + b"\r\n\r\nx",
     "depth": lambda n: _deep(n // 10),
     "messages": lambda n: b"Content-Type: message/rfc822\r\n\r\n" * n,
+    "messages in a multipart": lambda n: (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        + b"Content-Type: message/rfc822\r\n\r\n" * 90
+        + b"x\r\n" * n
+    ),
     "one boundary": lambda n: b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" * n,
     "no blank lines": lambda n: b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\nX:y\r\n" * n,
     "dashes": lambda n: b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--c\r\n" * n,

@@ -243,6 +243,10 @@ async def test_what_a_submission_has_is_left_alone(post: Post) -> None:
         b"Subject: nobody\r\n",
         b"From: nobody\r\n",
         b'From: "claire@sante.gov.test" <eric@finances.gov.test>\r\n',
+        pytest.param(b"From: claire@sante.gov.test" + b"\r\n " * 70_000 + b",eric@finances.gov.test\r\n", id="blanks"),
+        pytest.param(
+            b"From: " + b"claire@sante.gov.test,\r\n " * 1_000 + b"eric@finances.gov.test\r\n", id="the thousandth"
+        ),
     ],
 )
 async def test_a_submission_in_anothers_name_is_refused(post: Post, header: bytes) -> None:

@@ -104,7 +104,6 @@ IN_CONVERSATIONS: dict[str, dict[str, str]] = {
     },
     "two clients": {
         "12: FETCH 1:* UID": "flags of what is gone",
-        "17: FETCH 1:* FLAGS": "who is told first",
     },
     "modseq": {"17: SELECT INBOX (ODD)": "strict about syntax"},
     "errors": {
