@@ -1,9 +1,9 @@
 """Group commit: messages that arrive together share one transaction, one statement, one round trip.
 
-The committer takes whatever came while its last commit ran, and what still comes while the process is busy: there is
-no timer, and nobody who is alone waits. A batch that fails is committed again
-one by one, so that a bad message harms no other. A commit whose answer is lost is tried again under the same ids until
-it is known to hold or not, so that an acknowledged message is there exactly once.
+The committer takes whatever came while its last commit ran, and what comes while the process is busy with other things,
+for some milliseconds at most; in an idle process a message does not wait. A batch that fails is committed again one by
+one, so that a bad message harms no other. A commit whose answer is lost is tried again under the same ids until it is
+known to hold or not, so that an acknowledged message is there exactly once.
 """
 
 from __future__ import annotations

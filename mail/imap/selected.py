@@ -74,6 +74,11 @@ class Selected:
             self._recent_until.append(self.uidnext)
         self.asked_from = self.uidnext
 
+    def forget_recent(self) -> None:
+        """Nothing is recent in this session (IMAP4rev2)."""
+        self._recent_from.clear()
+        self._recent_until.clear()
+
     @property
     def recent(self) -> int:
         """How many are recent."""

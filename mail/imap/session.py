@@ -352,8 +352,8 @@ class Session:
     async def claim_recent(self, selected: Selected) -> None:
         r"""This session is the one that is told of new messages as \Recent, unless it only looks."""
         if self.is_rev2:
-            return
-        if selected.is_read_only:
+            selected.forget_recent()
+        elif selected.is_read_only:
             selected.note_recent(selected.asked_from)
         else:
             selected.note_recent(await self.server.mailboxes.claim_recent(selected.box.id, selected.uidnext))
