@@ -76,6 +76,12 @@ class Cursor:
         self._at = found.end()
         return True
 
+    def skip_any(self, pattern: re.Pattern[bytes]) -> bool:
+        """Take what the pattern matches if that comes next; whether it did."""
+        found = pattern.match(self._text, self._at)
+        self._at = self._at if found is None else found.end()
+        return found is not None
+
     def expect(self, text: bytes) -> None:
         """Take this, which must come next."""
         if not self.skip(text):

@@ -78,11 +78,12 @@ def listing(command: List, boxes: Sequence[Mailbox], *, utf8: bool) -> Iterator[
         yield b'* %b (\\Noselect) "/" ""\r\n' % verb
         return
     wanted = {box.name: box for box in chosen(command, boxes)}
+    known = wanted if command.is_lsub else {box.name: box for box in boxes}
     parents = _parents(box.name for box in boxes)
     found = dict.fromkeys(wanted)
     found.update(dict.fromkeys(_implied(command, boxes, parents)))
     for name in sorted(found, key=lambda name: (name != names.INBOX, name)):
-        attributes = [*_attributes(command, wanted.get(name)), _children(name in parents)]
+        attributes = [*_attributes(command, known.get(name)), _children(name in parents)]
         info = _child_info(command, name, boxes)
         shown = " ".join(attributes).encode("ascii")
         yield b'* %b (%b) "/" %b%b\r\n' % (verb, shown, quoted(name, utf8=utf8), info)

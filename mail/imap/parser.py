@@ -64,6 +64,7 @@ _BASE64 = re.compile(rb"=|[A-Za-z0-9+/]*={0,2}")
 _ITEM = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,8}(?:\.[1-9]\d{0,8})*")
 _SPAN = re.compile(rb"<(\d{1,10})\.([1-9]\d{0,9})>")
+_LAZY = re.compile(rb" \(LAZY\)", re.IGNORECASE)
 _FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]{1,100}")
 _ITEMS_LIMIT = 200
 _NAMES_LIMIT = 200
@@ -485,7 +486,7 @@ def _item(cursor: Cursor, word: str) -> Item | Section | Binary:
         cursor.expect(b"]")
         span = None if word == "BINARY.SIZE" else _span(cursor)
         return Binary(part, span, word != "BINARY", word == "BINARY.SIZE")
-    if word == "PREVIEW" and cursor.skip(b" (LAZY)"):  # RFC 8970: ours are never late
+    if word == "PREVIEW" and cursor.skip_any(_LAZY):  # RFC 8970: ours are never late
         return Item.PREVIEW
     try:
         return Item(word)

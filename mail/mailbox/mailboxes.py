@@ -654,7 +654,10 @@ def _below(before_uid: int | None) -> int:
 
 
 def _checked_name(name: str) -> str:
-    """Raises Malformed for an empty, overlong or invisible one, or one that would be INBOX."""
+    """As it is kept: in Net-Unicode, and below INBOX, however that was written, in capitals.
+
+    Raises Malformed for an empty, overlong or invisible one, MailboxExists for INBOX itself.
+    """
     name = unicodedata.normalize("NFC", name)
     levels = name.split("/")
     if not all(level.strip() for level in levels) or len(name) > _NAME_LIMIT:
@@ -667,7 +670,7 @@ def _checked_name(name: str) -> str:
         raise MailboxExists
     if levels[0].casefold() == OTHER_USERS.casefold():
         raise Malformed(f"A mailbox cannot be called {OTHER_USERS}: mailboxes of posts stand below that name")
-    return name
+    return "/".join((_INBOX, *levels[1:])) if levels[0].casefold() == "inbox" else name
 
 
 def _check_is_own(box: Mailbox) -> None:

@@ -617,3 +617,17 @@ async def test_a_moment_of_long_ago_has_four_digits(house: House, claire: Client
     await claire.say('APPEND INBOX "01-Jan-0999 00:00:00 +0000" {}', PLAIN)
     await claire.say("SELECT INBOX")
     assert b'"01-Jan-0999 ' in (await claire.say("FETCH 1 INTERNALDATE"))[0].replace(b'" 1-', b'"01-')
+
+
+async def test_an_unsubscribed_mailbox_above_a_subscribed_one_exists(claire: Client) -> None:
+    for name in ("a", "a/b"):
+        await claire.say(f"CREATE {name}")
+    await claire.say("UNSUBSCRIBE a")
+    [told, _] = await claire.say('LIST (SUBSCRIBED RECURSIVEMATCH REMOTE) "" a')
+    assert told == b'* LIST (\\HasChildren) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))'
+
+
+async def test_a_preview_may_be_late_in_any_letters(house: House, claire: Client) -> None:
+    await house.put(PLAIN)
+    await claire.say("SELECT INBOX")
+    assert (await claire.say("FETCH 1 PREVIEW (lazy)"))[:-1] == (await claire.say("FETCH 1 (PREVIEW)"))[:-1]

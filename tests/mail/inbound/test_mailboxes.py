@@ -275,3 +275,9 @@ async def test_usage_sums_every_mailbox_of_an_account(post: Post, inbox: Mailbox
     archive = await post.mailboxes.standard(post.claire.account_id, SpecialUse.ARCHIVE)
     sizes = [(await post.mailboxes.append(box.id, text("a", "b"))).size_bytes for box in (inbox, archive)]
     assert await post.mailboxes.usage([post.claire.account_id, 12345]) == {post.claire.account_id: (2, sum(sizes))}
+
+
+async def test_what_lies_below_the_inbox_does_so_however_it_is_written(post: Post, inbox: Mailbox) -> None:
+    assert (await post.mailboxes.create(inbox.account_id, "Inbox/Suivi")).name == "INBOX/Suivi"
+    with pytest.raises(MailboxExists):
+        await post.mailboxes.create(inbox.account_id, "INBOX/Suivi")
