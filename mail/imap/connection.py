@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._deflated = bytearray()
         self._inflater: zlib._Decompress | None = None  # once the bytes are deflated, both ways
         self._deflater: zlib._Compress | None = None
+        self._abandoning: asyncio.TimerHandle | None = None
 
     # What asyncio calls
 
@@ -87,6 +88,8 @@ class Connection(asyncio.Protocol):
         self._is_over = True
         self._transport = None
         self._deflater = None
+        if self._abandoning is not None:
+            self._abandoning.cancel()
         self._wake()
         self._may_write.set()
         self._end()
@@ -124,6 +127,11 @@ class Connection(asyncio.Protocol):
     def is_gone(self) -> bool:
         """Whether nothing can be said any more."""
         return self._transport is None or self._transport.is_closing()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is none any more."""
+        return self._transport is None
 
     # Reading
 
@@ -254,11 +262,12 @@ class Connection(asyncio.Protocol):
         self._deflated, self._pending = self._pending, bytearray()
 
     def close(self) -> None:
-        """Send what is written and close."""
+        """Send what is written and close; a client that does not take it is given up in time."""
         if self._out:
             self._send()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
+            self._abandoning = asyncio.get_running_loop().call_later(self._patience_seconds, self.abort)
 
     def abort(self) -> None:
         """Close, whatever is going on."""

@@ -126,8 +126,9 @@ class Session:
             pass
         finally:
             self.watching.close()
-            self.server.dismiss(self, self.ip)
             self.connection.close()
+            if self.connection.is_lost:  # nobody tells us of one lost while TLS was being set up
+                self._end()
 
     async def _answer_one(self) -> None:
         if self.connection.is_full or not self.connection.has_more:

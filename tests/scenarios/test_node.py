@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.xdist_group("node")  # one server for all of these
 
 
 async def test_service_goes_on_after_postgresql_was_killed(demo: DemoProcess) -> None:
-    os.kill(processes.postmaster(demo), signal.SIGKILL)
+    before = processes.postmaster(demo)
+    os.kill(before, signal.SIGKILL)
+    await _until_another_postgresql(demo, before)
     await wait_until_ready(demo.ports, 60)
     assert "worker.died" not in (demo.directory / "demo.log").read_text()
 
@@ -50,6 +52,15 @@ async def test_postgresql_that_hangs_is_told_in_time_and_mail_that_came_meanwhil
             assert time.monotonic() - began < 5
         assert (await talk.reply()).startswith("250 ")
     await wait_until_ready(demo.ports, 60)
+
+
+async def _until_another_postgresql(demo: DemoProcess, former: int) -> None:
+    found = former
+    async with asyncio.timeout(60):
+        while found == former:
+            await asyncio.sleep(0.05)
+            with suppress(FileNotFoundError, ValueError):  # it is being written
+                found = processes.postmaster(demo)
 
 
 @contextmanager
