@@ -8,9 +8,9 @@
     │   ├── RelayDenied           550 5.7.1    no open relay
     │   ├── NotPermitted          550 5.7.1    this sender may not: another's address, a closed list
     │   ├── AuthenticationNeeded  530 5.7.0
-    │   ├── MessageTooLarge       552 5.3.4
-    │   ├── Malformed             550 5.6.0    bare CR, LF or NUL, a header over its limit, no From
-    │   ├── TooMany               552 5.2.2    mailboxes, keywords: more than this server keeps
+    │   ├── MessageTooLarge       552 5.3.4    or its header
+    │   ├── Malformed             550 5.6.0    bare CR, LF or NUL, no From
+    │   ├── TooMany               552 5.2.2    mailboxes, keywords, work: more than this server takes on
     │   └── Looping               554 5.4.6    too many Received fields
     ├── TryLater              not now: 4xx
     │   ├── MailboxFull           452 4.2.2
@@ -126,7 +126,7 @@ class Malformed(Refused):
 
 
 class TooMany(Refused):
-    """More of something than this server keeps."""
+    """More of something than this server keeps, or does at once."""
 
     code = 552
     status = "5.2.2"

@@ -140,9 +140,27 @@ class Relay:
             raise MessageTooLarge
         examined = await examine(content)
         self._check(examined)
+        now = self._clock()
+        body_id = body_id or new_body_id(now)
+        on_behalf = False
         if client.origin is Origin.SUBMISSION:
-            content, examined = await _without_bcc(content, examined)
-        body = await self._make_body(envelope, content, examined, client, body_id)
+            lacking, on_behalf = await self._lacking(examined.structure.fields, body_id, now, client)
+            content, examined = await _completed(content, examined, lacking)
+        header_size = examined.structure.header_size
+        body = Body(
+            id=body_id,
+            sha256=examined.sha256,
+            size_bytes=len(content),
+            trace=received.received(self.hostname, client, envelope, body_id, now),
+            header=content[:header_size],
+            rest=examined.rest or await keep(content, examined.structure, self._blobs),
+            is_8bit=examined.is_8bit,
+            structure=examined.structure,
+            accepted_at=now,
+            sender=str(envelope.sender or ""),
+            submitter=str(client.identity.address) if client.identity else "",
+            on_behalf=on_behalf,
+        )
         deliveries = _deliveries(envelope, resolved)
         departures = _departures(envelope, resolved)
         passages = await self._passages(envelope, client, deliveries, departures)
@@ -161,35 +179,7 @@ class Relay:
         if len(examined.structure.fields.get(b"received", ())) >= self.config.hop_limit:
             raise Looping
 
-    async def _make_body(
-        self, envelope: Envelope, content: Octets, examined: Examined, client: Client, body_id: UUID | None
-    ) -> Body:
-        """Stamp it and see to what follows the header: in the object store before the row, or in the row."""
-        now = self._clock()
-        body_id = body_id or new_body_id(now)
-        stamp = received.received(self.hostname, client, envelope, body_id, now)
-        on_behalf = False
-        if client.origin is Origin.SUBMISSION:
-            added, on_behalf = await self._complete(examined.structure.fields, body_id, now, client)
-            stamp += added
-        header_size = examined.structure.header_size
-        rest = examined.rest or await keep(content, examined.structure, self._blobs)
-        return Body(
-            id=body_id,
-            sha256=examined.sha256,
-            size_bytes=len(content),
-            trace=stamp,
-            header=content[:header_size],
-            rest=rest,
-            is_8bit=examined.is_8bit,
-            structure=examined.structure,
-            accepted_at=now,
-            sender=str(envelope.sender or ""),
-            submitter=str(client.identity.address) if client.identity else "",
-            on_behalf=on_behalf,
-        )
-
-    async def _complete(self, fields: Fields, body_id: UUID, now: datetime, client: Client) -> tuple[bytes, bool]:
+    async def _lacking(self, fields: Fields, body_id: UUID, now: datetime, client: Client) -> tuple[bytes, bool]:
         """What a submission lacks (RFC 6409 §8), and whether it is sent on behalf of another.
 
         Raises NotPermitted for a From or Sender that is not the person's to use, Malformed without exactly one From.
@@ -236,12 +226,15 @@ class Relay:
         return passages
 
 
-async def _without_bcc(content: Octets, examined: Examined) -> tuple[Octets, Examined]:
-    """Nobody is to read who was in blind copy (RFC 5322 §3.6.3); the other bytes stay as they are."""
-    if b"bcc" not in examined.structure.fields:
+async def _completed(content: Octets, examined: Examined, lacking: bytes) -> tuple[Octets, Examined]:
+    """With the fields that it lacks first, and without Bcc: nobody is to read who was in blind copy (RFC 5322 §3.6.3).
+
+    The other bytes stay as they are.
+    """
+    if not lacking and b"bcc" not in examined.structure.fields:
         return content, examined
     header_size = examined.structure.header_size
-    content = without(content[:header_size], b"bcc") + content[header_size:]
+    content = lacking + without(content[:header_size], b"bcc") + content[header_size:]
     return content, await examine(content)
 
 

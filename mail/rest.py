@@ -33,7 +33,6 @@ THREAD_FROM_BYTES = 256 * 1024  # the loop is held for less than 10 ms by what i
 _COMPRESS_FROM_BYTES = 1024
 _COMPRESS_UP_TO_BYTES = 1 << 20  # beyond, hardly anything would fit the limit above
 _APART_FROM_BYTES = INLINE_LIMIT_BYTES  # of an attachment, decoded; a blob costs 0.6 ms of processor time, and a sync
-_CHUNK_BYTES = 256 * 1024
 _WRITTEN_AT_ONCE = 4  # blobs of one message
 
 
@@ -214,8 +213,8 @@ async def read(rest: Rest, blobs: Blobs, start: int, stop: int) -> AsyncIterator
                 yield chunk
         else:
             inline = _restored(rest) if inline is None else inline
-            for at in range(first, last, _CHUNK_BYTES):
-                yield inline[at : min(at + _CHUNK_BYTES, last)]
+            for chunk in chunks(inline, first, last):
+                yield chunk
 
 
 async def read_part(rest: Rest, blobs: Blobs, part: Part, header_size: int) -> AsyncIterator[bytes]:

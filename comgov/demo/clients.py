@@ -97,6 +97,11 @@ class Api:
         return json.loads(reply.body)
 
 
+def trusting(directory: Path) -> ssl.SSLContext:
+    """What believes the certificates of the demo in that directory."""
+    return ssl.create_default_context(cafile=directory / "pki" / "root.pem")
+
+
 class Clients:
     """Everything the tour speaks with; one for each run of the server."""
 
@@ -106,7 +111,7 @@ class Clients:
         self.directory = directory
         self.root = directory / "pki" / "root.pem"
         self.trust = directory / "pki" / "root+crls.pem"
-        self.tls = ssl.create_default_context(cafile=self.root)
+        self.tls = trusting(directory)
         self._session = session
 
     def api(self, address: str | None = None) -> Api:

@@ -65,13 +65,12 @@ class Compress:
 class Resync:
     """What a client remembers of a mailbox (QRESYNC, RFC 7162 §3.2.5).
 
-    known_uids: None for all. matches: sequence numbers and their UIDs at that time, side by side.
+    known_uids: None for all.
     """
 
     uidvalidity: int
     modseq: int
     known_uids: SequenceSet | None
-    matches: tuple[SequenceSet, SequenceSet] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +149,12 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """One message of an APPEND. content: None when it was over the limit (`size_bytes` says how large it was)."""
+    """One message of an APPEND. content: None when it was over the limit."""
 
     flags: Flag
     keywords: tuple[str, ...]
     internal_date: datetime | None
     content: Octets | None
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +235,7 @@ class Section:
     """Bytes of a message: `BODY[1.2.HEADER.FIELDS (DATE)]<0.100>`.
 
     part: such as `1.2`, empty for the message itself. fields: names as the client wrote them.
-    first, count: the range that is wanted, in bytes; None for all. is_peek: does not set \\Seen.
+    span: where the wanted bytes begin, and how many; None for all. is_peek: does not set \\Seen.
     label: how the reply calls it, the range's beginning aside, such as `BODY[1.2.TEXT]` or `RFC822.HEADER`.
     """
 
@@ -302,11 +300,18 @@ class Sort:
     returns: frozenset[Return] | None
 
 
+class Algorithm(StrEnum):
+    """How THREAD puts messages in threads."""
+
+    ORDEREDSUBJECT = "ORDEREDSUBJECT"
+    REFERENCES = "REFERENCES"
+
+
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """THREAD (RFC 5256). algorithm: one that there is."""
+    """THREAD (RFC 5256)."""
 
-    algorithm: str
+    algorithm: Algorithm
     key: Key
     by_uid: bool
 
@@ -329,7 +334,7 @@ class SetQuota:
 
 @dataclass(frozen=True, slots=True)
 class Acl:
-    """GETACL, MYRIGHTS, LISTRIGHTS, SETACL, DELETEACL (RFC 4314): `name` in capitals, then what follows it."""
+    """GETACL, MYRIGHTS, LISTRIGHTS, SETACL, DELETEACL (RFC 4314). command: in capitals. name: of the mailbox."""
 
     command: str
     name: str

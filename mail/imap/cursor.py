@@ -11,7 +11,7 @@ from mail.imap.replies import Bad, NotDone
 from mail.mailbox.sequence import SequenceSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from mail.octets import Octets
 
@@ -31,7 +31,7 @@ _NUMBER_LIMIT = (1 << 63) - 1
 class Cursor:
     """What is left of a command. Methods take a token off its front, or raise Bad. charset: of texts."""
 
-    def __init__(self, pieces: Sequence[Octets], *, oversize: Mapping[int, int], utf8: bool) -> None:
+    def __init__(self, pieces: Sequence[Octets], *, oversize: Container[int], utf8: bool) -> None:
         """utf8: strings and names are UTF-8; otherwise names are in modified UTF-7."""
         self._pieces = pieces
         self._oversize = oversize
@@ -196,13 +196,11 @@ class Cursor:
         self._at = 0
         return literal
 
-    def message(self) -> tuple[Octets | None, int]:
-        """A literal of APPEND and its size; None in its place when it was too large to be taken."""
+    def message(self) -> Octets | None:
+        """A literal of APPEND; None when it was too large to be taken."""
         place = self._place + 1
         literal = self.literal()
-        if place in self._oversize:
-            return None, self._oversize[place]
-        return literal, len(literal)
+        return None if place in self._oversize else literal
 
     def listed(self, item: Callable[[], None], *, limit: int, may_be_empty: bool = False) -> None:
         """Items in parentheses, apart by spaces, each taken by `item`."""

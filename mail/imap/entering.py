@@ -39,10 +39,9 @@ async def logout(session: Session) -> None:
 
 async def start_tls(session: Session) -> bytes:
     """STARTTLS (RFC 9051 §6.2.1)."""
-    context = session.server.tls_context
-    if session.connection.is_encrypted or context is None:
-        raise Bad("TLS is not available now")
-    session.afterwards = partial(session.connection.start_tls, context)
+    if session.connection.is_encrypted:
+        raise Bad("TLS is up already")
+    session.afterwards = partial(session.connection.start_tls, session.server.tls_context)
     return b"OK Begin TLS now"
 
 

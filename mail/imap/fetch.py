@@ -18,10 +18,10 @@ import structlog
 
 from mail.imap.commands import Binary, Item, Section, Text
 from mail.imap.connection import Disconnected
+from mail.imap.flags import flags_text
 from mail.imap.moments import moment_text
 from mail.imap.replies import NotDone
 from mail.imap.sections import bounds_of, header_fields, narrowed
-from mail.imap.selected import flags_text
 from mail.mailbox.rows import Wanted
 from mail.message import imap
 from mail.octets import Spool, chunks

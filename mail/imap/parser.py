@@ -38,24 +38,17 @@ from mail.imap.commands import (
     Text,
 )
 from mail.imap.cursor import Cursor
+from mail.imap.flags import BY_NAME
 from mail.imap.moments import read_moment
 from mail.imap.replies import Bad, NotDone
 from mail.mailbox.model import KEYWORDS_LIMIT, Flag, SpecialUse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from mail.imap.commands import Command
-    from mail.mailbox.sequence import SequenceSet
     from mail.octets import Octets
 
-FLAGS = {
-    rb"\seen": Flag.SEEN,
-    rb"\answered": Flag.ANSWERED,
-    rb"\flagged": Flag.FLAGGED,
-    rb"\deleted": Flag.DELETED,
-    rb"\draft": Flag.DRAFT,
-}
 KEYWORD_LIMIT_BYTES = 100
 
 _TAG = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]+]{1,100}")
@@ -73,12 +66,12 @@ _DEPTH_LIMIT = 100  # levels of parts, as `message.scan` has them
 _ID_LIMIT = 30
 
 
-def parse(pieces: Sequence[Octets], *, utf8: bool, oversize: Mapping[int, int] | None = None) -> Command:
+def parse(pieces: Sequence[Octets], *, utf8: bool, oversize: Container[int] = ()) -> Command:
     """The command that the pieces make (see `wire.Raw`), its tag passed over. Raises Bad.
 
     utf8: the client enabled UTF8=ACCEPT or IMAP4rev2.
     """
-    cursor = Cursor(pieces, oversize=oversize or {}, utf8=utf8)
+    cursor = Cursor(pieces, oversize=oversize, utf8=utf8)
     cursor.match(_TAG, "A tag")
     cursor.space()
     name = cursor.word()
@@ -174,24 +167,25 @@ def _resync(cursor: Cursor) -> Resync:
     uidvalidity = cursor.number()
     cursor.space()
     modseq = cursor.number()
-    known, matches = None, None
+    known = None
     if cursor.skip(b" ") and not cursor.sees(b"("):
         known = cursor.messages()
         if cursor.skip(b" "):
-            matches = _matches(cursor)
+            _pass_over_matches(cursor)
     elif cursor.sees(b"("):
-        matches = _matches(cursor)
+        _pass_over_matches(cursor)
     cursor.expect(b")")
-    return Resync(uidvalidity, modseq, known, matches)
+    return Resync(uidvalidity, modseq, known)
 
 
-def _matches(cursor: Cursor) -> tuple[SequenceSet, SequenceSet]:
+def _pass_over_matches(cursor: Cursor) -> None:
+    """Sequence numbers and their UIDs of then (RFC 7162 §3.2.5.2): they save a server that forgets what is gone some
+    bytes, and the truth is the same without."""
     cursor.expect(b"(")
-    numbers = cursor.messages()
+    cursor.messages()
     cursor.space()
-    uids = cursor.messages()
+    cursor.messages()
     cursor.expect(b")")
-    return numbers, uids
 
 
 _USES = {rf"\{use.upper()}": use for use in SpecialUse if use is not SpecialUse.INBOX}
@@ -346,11 +340,11 @@ def _appended(cursor: Cursor) -> Appended:
         cursor.space()
     if cursor.skip_word("UTF8"):  # RFC 6855 §4
         cursor.expect(b" (")
-        content, size_bytes = cursor.message()
+        content = cursor.message()
         cursor.expect(b")")
     else:
-        content, size_bytes = cursor.message()
-    return Appended(flags, keywords, internal_date, content, size_bytes)
+        content = cursor.message()
+    return Appended(flags, keywords, internal_date, content)
 
 
 def _flag_list(cursor: Cursor) -> tuple[Flag, tuple[str, ...]]:
@@ -360,8 +354,8 @@ def _flag_list(cursor: Cursor) -> tuple[Flag, tuple[str, ...]]:
     def flag() -> None:
         nonlocal flags
         raw = cursor.match(_FLAG, "A flag")[0]
-        if raw.lower() in FLAGS:
-            flags |= FLAGS[raw.lower()]
+        if raw.lower() in BY_NAME:
+            flags |= BY_NAME[raw.lower()]
         elif raw.startswith(b"\\"):
             if raw.lower() != rb"\recent":  # of some clients, who copy it from what they were told
                 raise Bad(f"There is no flag {raw.decode('ascii')[:40]}")
@@ -507,9 +501,6 @@ def _section(cursor: Cursor, *, is_peek: bool) -> Section:
     return Section(part, text, fields, _span(cursor), is_peek, b"BODY[%b]" % inside)
 
 
-_AHEAD_PART = re.compile(rb"(?=(\d?))??")
-
-
 def _section_text(cursor: Cursor, part: str) -> tuple[Text, tuple[bytes, ...]]:
     word = cursor.match(_ITEM, "A section")[0].decode("ascii").upper()
     try:
@@ -591,10 +582,7 @@ def _simple(name: str) -> Callable[[Cursor], Simple]:
 
 _ALONE = ("CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "IDLE", "CHECK", "CLOSE", "UNSELECT", "NAMESPACE")
 _PARSERS: dict[str, Callable[[Cursor], Command]] = {
-    **{
-        name: _simple(name)
-        for name in ["CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "IDLE", "CHECK", "CLOSE", "UNSELECT", "NAMESPACE"]
-    },
+    **{name: _simple(name) for name in _ALONE},
     "ID": _id,
     "LOGIN": _login,
     "AUTHENTICATE": _authenticate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from mail.imap.commands import Return, Search, Sort, Thread
+from mail.imap.commands import Algorithm, Return, Search, Sort, Thread
 from mail.imap.moments import read_day
 from mail.imap.replies import Bad, NotDone
 from mail.mailbox.criteria import (
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _DEPTH_LIMIT = 50
 _KEYS_LIMIT = 1000
-_ALGORITHMS = {"ORDEREDSUBJECT", "REFERENCES"}
 
 _PLAIN: dict[str, Key] = {
     "ALL": And(()),
@@ -122,9 +121,11 @@ def sort(cursor: Cursor, *, by_uid: bool = False) -> Sort:
 def thread(cursor: Cursor, *, by_uid: bool = False) -> Thread:
     """What follows THREAD."""
     cursor.space()
-    algorithm = cursor.word()
-    if algorithm not in _ALGORITHMS:
-        raise Bad(f"THREAD knows no {algorithm[:40]}")
+    word = cursor.word()
+    try:
+        algorithm = Algorithm(word)
+    except ValueError:
+        raise Bad(f"THREAD knows no {word[:40]}") from None
     cursor.space()
     _read_charset(cursor)
     cursor.space()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mail.imap.commands import Return
+from mail.imap.commands import Algorithm, Return
 from mail.mailbox import threads
 from mail.mailbox.criteria import ModSeq, holds
 from mail.mailbox.sequence import compress
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mail.mailbox.criteria import Key, SortBy
     from mail.mailbox.threads import Node
 
-_ALGORITHMS = {"ORDEREDSUBJECT": threads.by_subject, "REFERENCES": threads.by_references}
+_PUT = {Algorithm.ORDEREDSUBJECT: threads.by_subject, Algorithm.REFERENCES: threads.by_references}
 
 
 async def search(session: Session, command: commands.Search) -> bytes:
@@ -39,7 +39,7 @@ async def thread(session: Session, command: commands.Thread) -> bytes:
     """THREAD (RFC 5256)."""
     selected = session.open_mailbox
     key = _resolved(session, command.key)
-    nodes = await session.server.mailboxes.threads(selected.box.id, key, _ALGORITHMS[command.algorithm])
+    nodes = await session.server.mailboxes.threads(selected.box.id, key, _PUT[command.algorithm])
     text = threads_text(nodes, (lambda uid: uid) if command.by_uid else selected.number)
     session.connection.write(b"* THREAD %b\r\n" % text if text else b"* THREAD\r\n")
     return b"OK THREAD is done"

@@ -6,9 +6,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
+from mail.imap.flags import SYSTEM_FLAGS
 from mail.imap.replies import Bad, NotDone
 from mail.mailbox.criteria import And, In, Not, Or, Recent, Uids
-from mail.mailbox.model import Flag
 from mail.mailbox.sequence import SequenceSet, compress, runs
 
 if TYPE_CHECKING:
@@ -20,25 +20,6 @@ if TYPE_CHECKING:
     from mail.mailbox.sync import Changed, Changes, Snapshot
 
 _KEYWORDS_LIMIT = 500  # different ones, of a mailbox
-_SYSTEM_FLAGS = (
-    (Flag.ANSWERED, rb"\Answered"),
-    (Flag.FLAGGED, rb"\Flagged"),
-    (Flag.DELETED, rb"\Deleted"),
-    (Flag.SEEN, rb"\Seen"),
-    (Flag.DRAFT, rb"\Draft"),
-)
-_BY_BITS = tuple(b" ".join(name for flag, name in _SYSTEM_FLAGS if flag & bits) for bits in range(32))
-SYSTEM_FLAGS = b" ".join(name for _, name in _SYSTEM_FLAGS)
-
-
-def flags_text(flags: int, keywords: Sequence[str], *, is_recent: bool) -> bytes:
-    r"""Such as `(\Seen $Forwarded)`."""
-    text = _BY_BITS[flags]
-    if keywords:
-        text = b" ".join((text, *(keyword.encode("ascii") for keyword in keywords))).lstrip()
-    if is_recent:
-        text = (text + rb" \Recent").lstrip()
-    return b"(%b)" % text
 
 
 class Selected:

@@ -11,10 +11,11 @@ import structlog
 from mail.errors import MailboxFull, MailError, NoSuchMailbox, SystemDown
 from mail.imap import access, commands
 from mail.imap.connection import Connection, Disconnected
+from mail.imap.flags import flags_text
 from mail.imap.obey import is_of_no_mailbox, obey
 from mail.imap.parser import parse
 from mail.imap.replies import Bad, NotDone, refusal
-from mail.imap.selected import Selected, flags_line, flags_text, permanent_flags
+from mail.imap.selected import Selected, flags_line, permanent_flags
 from mail.imap.wire import BEFORE_SIGN_IN, Hopeless, Limits, Unwanted, read_command
 
 if TYPE_CHECKING:

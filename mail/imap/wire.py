@@ -41,12 +41,12 @@ class Raw:
     """A command as it came.
 
     pieces: text, literal, text, …, text; a text before a literal ends in its marker, such as `{12+}`.
-    oversize: by place among the pieces, how large a literal of APPEND was that is left out as too large.
+    oversize: places among the pieces where a literal of APPEND is left out as too large.
     fault: why the command cannot be done although it came whole.
     """
 
     pieces: list[Octets] = field(default_factory=list)
-    oversize: dict[int, int] = field(default_factory=dict)
+    oversize: set[int] = field(default_factory=set)
     fault: NotDone | None = None
     message_bytes: int = 0
 
@@ -112,7 +112,7 @@ async def _take_message(connection: Connection, raw: Raw, size_bytes: int, limit
         if size_bytes > _PASSED_OVER_BYTES:
             raise Hopeless(f"A message may have {limit_bytes} bytes")
         await _pass_over(connection, size_bytes)
-        raw.oversize[len(raw.pieces)] = size_bytes
+        raw.oversize.add(len(raw.pieces))
         raw.pieces.append(b"")
         return
     raw.message_bytes += size_bytes

@@ -550,7 +550,7 @@ class Mailboxes:
         await self.put_in_order(mailbox_id)
         async with self._searching() as connection:
             found = await finding.threaded(connection, mailbox_id, key, self._clock())
-        return await asyncio.to_thread(put, found)
+            return await asyncio.to_thread(put, found)  # as one of few: what it builds is large
 
     @asynccontextmanager
     async def _searching(self) -> AsyncIterator[Connection]:

@@ -83,13 +83,14 @@ class Row:
 
 
 # In the order of Row's fields. Sizes of what is stored are known without reading it.
+_SIZE = "octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope)"
 _FIND = """
 SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, :columns
 FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
 WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
-    AND octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) <= $4::bigint
+    AND :size <= $4::bigint
 ORDER BY m.uid
-"""
+""".replace(":size", _SIZE)
 _STRUCTURE = "b.envelope, b.bodystructure, b.preview, substr(b.lineage, 1, 8)"
 _NO_STRUCTURE = "''::bytea, ''::bytea, '', ''::bytea"
 _HEADER = "m.trace || b.trace, b.header"
@@ -104,9 +105,9 @@ _STATEMENTS = {
 _LARGE = """
 SELECT m.uid FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
 WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
-    AND octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope) > $4::bigint
+    AND :size > $4::bigint
 ORDER BY m.uid
-"""
+""".replace(":size", _SIZE)
 _SMALL_BYTES = 64 * 1024
 _ANY_BYTES = 1 << 40
 

@@ -279,25 +279,10 @@ def _one(pieces: list[_Piece]) -> list[tuple[bytes, bytes]]:
 
 def parameter(parameters: list[tuple[bytes, bytes]], name: bytes) -> str:
     """One parameter as text, its pieces joined and decoded (RFC 2231; also the encoded words of older mailers)."""
-    plain = b""
-    pieces: list[tuple[int, bool, bytes]] = []
-    for key, value in parameters:
-        found = _CONTINUED.fullmatch(key)
-        if found is None or found[1].lower() != name:
-            continue
-        if found[2] is None and found[3] is None:
-            plain = plain or value
-        else:
-            pieces.append((int(found[2] or 0), found[3] is not None, value))
-    return _join(sorted(pieces)) if pieces else decode(plain)
-
-
-def _join(pieces: list[tuple[int, bool, bytes]]) -> str:
-    charset = ""
-    raw = b""
-    for index, (_, is_encoded, value) in enumerate(pieces):
-        if index == 0 and is_encoded and value.count(b"'") >= 2:
-            name, _, value = value.split(b"'", 2)
-            charset = name.decode("ascii", "replace").lower()
-        raw += unquote_to_bytes(value) if is_encoded else value
-    return on_one_line(decode_bytes(raw, charset))[:_SHOWN_LIMIT]
+    named = {key.lower(): value for key, value in reversed(joined(parameters))}
+    encoded = named.get(name + b"*")
+    if encoded is None:
+        return decode(named.get(name, b""))
+    charset, _, text = encoded.split(b"'", 2) if encoded.count(b"'") > 1 else (b"", b"", encoded)
+    raw = unquote_to_bytes(text)
+    return on_one_line(decode_bytes(raw, charset.decode("ascii", "replace").lower()))[:_SHOWN_LIMIT]

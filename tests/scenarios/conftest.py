@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from comgov.demo.clients import trusting
 from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from comgov.demo.setting import free_ports
@@ -33,7 +33,7 @@ def demo() -> Iterator[DemoProcess]:
 @pytest.fixture
 async def accounts(demo: DemoProcess) -> AsyncIterator[tuple[Account, Account]]:
     """Jean's and Eric's, emptied."""
-    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    context = trusting(demo.directory)
     async with AsyncExitStack() as stack:
         found = []
         for address in ("jean@sante", "eric@finances"):

@@ -20,7 +20,7 @@ from imapclient.imap_utf7 import decode, encode
 
 from comgov.demo.government import PASSWORD
 from tests.scenarios.programs import Server
-from tests.scenarios.sides import NO_FOLDER, Marks, Side, State, digest
+from tests.scenarios.sides import NO_FOLDER, Marks, Side, State, digest, marks_of
 
 _CURL_LINES = 50  # of one reply: curl 7.88 counts lines that wait again with each that it reads, up to 300 KiB
 _LISTED = re.compile(rb'(?:\* )?(?:LIST )?\(([^)]*)\) "/" "?([^"\r\n]*)"?')
@@ -74,7 +74,7 @@ class ImapClient(Library):
             self._client.select_folder(folder, readonly=True)
             messages = self._client.fetch(self._client.search("ALL"), ["FLAGS", "BODY.PEEK[]"])
             found[folder] = Counter(
-                (digest(one[b"BODY[]"]), _marks(b" ".join(one[b"FLAGS"]))) for one in messages.values()
+                (digest(one[b"BODY[]"]), marks_of(b" ".join(one[b"FLAGS"]))) for one in messages.values()
             )
         return found
 
@@ -276,7 +276,7 @@ class Curl(Library):
             told = await self._do(
                 folder, f"UID FETCH {b','.join(uids[start : start + _CURL_LINES]).decode()} (UID FLAGS)"
             )
-            marks = {int(one[1]): _marks(one[2]) for one in _FETCHED.finditer(told)}
+            marks = {int(one[1]): marks_of(one[2]) for one in _FETCHED.finditer(told)}
             if new := [uid for uid in marks if (folder, uid) not in self._digests]:
                 await self._pull(folder, new)
                 if unseen := ",".join(str(uid) for uid in new if "\\Seen" not in marks[uid]):
@@ -322,11 +322,7 @@ def _names_listed(lines: Iterable[bytes]) -> Iterator[str]:
             yield decode(found[2])
 
 
-def _marks(text: bytes) -> Marks:
-    return frozenset(text.decode("ascii").split()) - {"\\Recent"}
-
-
 def _fetched(head: bytes, content: bytes) -> tuple[int, str, Marks]:
     found = _FETCHED.search(head)
     assert found is not None, head
-    return int(found[1]), digest(content), _marks(found[2])
+    return int(found[1]), digest(content), marks_of(found[2])

@@ -26,6 +26,11 @@ def pss_bytes(pid: int) -> int:
     return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
+def most_mib(demo: DemoProcess) -> int:
+    """What the largest worker holds."""
+    return max(map(pss_bytes, workers(demo.pid))) >> 20
+
+
 def _is_python(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode())

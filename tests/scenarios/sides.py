@@ -99,7 +99,7 @@ class Account(Side):
             await self._say(f'EXAMINE "{folder}"')
             names = await self._names(folder)
             marked = map(_FETCHED.match, await self._say("UID FETCH 1:* FLAGS"))
-            found[folder] = Counter((names[int(one[1])], _marks(one[2])) for one in marked if one is not None)
+            found[folder] = Counter((names[int(one[1])], marks_of(one[2])) for one in marked if one is not None)
         return found
 
     async def create(self, folder: str) -> None:
@@ -148,7 +148,8 @@ class Account(Side):
         return told
 
 
-def _marks(text: bytes) -> Marks:
+def marks_of(text: bytes) -> Marks:
+    """Flags and keywords, as they stand between the parentheses."""
     return frozenset(text.decode("ascii").split()) - {"\\Recent"}
 
 

@@ -75,7 +75,7 @@ def test_app_passwords_are_listed_and_revoked(server_directory: Path) -> None:
     revoked = comgov("person", "revoke", *asked)
     assert (revoked.returncode, revoked.stdout) == (0, "0 revoked.\n"), revoked.stderr
     unknown = comgov("person", "revoke", *asked, "--id", "7")
-    assert (unknown.returncode, unknown.stderr) == (1, "This app password is revoked already.\n")
+    assert (unknown.returncode, unknown.stderr) == (1, "There is no such app password, or it is revoked already.\n")
 
 
 def test_init_makes_the_first_administrator_postmaster(server_directory: Path) -> None:

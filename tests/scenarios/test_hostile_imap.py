@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from comgov.demo.clients import trusting
 from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from tests.mail.imap.client import Client, connect
@@ -24,7 +24,7 @@ LINE = b"x" * 998 + b"\r\n"
 
 @asynccontextmanager
 async def session(demo: DemoProcess) -> AsyncIterator[Client]:
-    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    context = trusting(demo.directory)
     async with connect(demo.ports.imaps, context) as client:
         assert (await client.say(f"LOGIN {full('paul@ngozi')} {PASSWORD}"))[-1].startswith(b"OK ")
         yield client
@@ -72,7 +72,7 @@ async def test_readers_who_take_nothing_hold_little_memory(
         for reader in readers:
             assert (await reader.say(f"EXAMINE {box}"))[-1].startswith(b"OK ")
             reader.reader._transport.pause_reading()  # type: ignore[attr-defined]
-        before, most, times = _most_mib(demo), 0, []
+        before, most, times = processes.most_mib(demo), 0, []
         for reader in readers:
             await reader.send(f"a FETCH 1:* ({items})\r\n".encode())
         until = time.monotonic() + 4
@@ -81,12 +81,7 @@ async def test_readers_who_take_nothing_hold_little_memory(
                 began = time.monotonic()
                 assert (await witness.say("STATUS INBOX (MESSAGES)"))[-1].startswith(b"OK ")
                 times.append(time.monotonic() - began)
-            most = max(most, _most_mib(demo))
+            most = max(most, processes.most_mib(demo))
             await asyncio.sleep(0.1)
         assert most - before < 100
         assert sorted(times)[-3] < 1
-
-
-def _most_mib(demo: DemoProcess) -> int:
-    """What the largest worker holds."""
-    return max(map(processes.pss_bytes, processes.workers(demo.pid))) // MIB

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import ssl
 from contextlib import AsyncExitStack
 
 import pytest
 
 from comgov.demo.clients import connect as connect_clients
+from comgov.demo.clients import trusting
 from comgov.demo.government import full
 from comgov.demo.messages import compose, find_mail
 from comgov.demo.process import DemoProcess
@@ -45,7 +45,7 @@ async def test_mail_for_postmaster_reaches_the_administrator(demo: DemoProcess) 
     ids=["200 MB", "one line of 100 MB", "50 MB", "500,000 headers", "a million parts"],
 )
 async def test_memory_stays_flat(demo: DemoProcess, flood: list[bytes], reply: str) -> None:
-    before = _most_mib(demo)
+    before = processes.most_mib(demo)
     async with connect(demo.ports.relay) as talk:
         await talk.hello()
         assert (await talk.begin()).startswith("354 ")
@@ -54,12 +54,12 @@ async def test_memory_stays_flat(demo: DemoProcess, flood: list[bytes], reply: s
         await talk.send(b"\r\n.\r\n")
         assert (await _patient_reply(talk)).startswith(reply)
         assert (await talk.say("NOOP")).startswith("250 ")
-    assert _most_mib(demo) - before < 40
+    assert processes.most_mib(demo) - before < 40
 
 
 async def test_silent_connections_neither_fill_the_memory_nor_keep_others_out(demo: DemoProcess) -> None:
     """On each port as many as this process may open; the door closes on most of them."""
-    before = _most_mib(demo)
+    before = processes.most_mib(demo)
     ports = (demo.ports.relay, demo.ports.submission, demo.ports.submissions, demo.ports.imap, demo.ports.imaps)
     each = min(600, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // (len(ports) + 2))
     async with AsyncExitStack() as stack:
@@ -67,13 +67,13 @@ async def test_silent_connections_neither_fill_the_memory_nor_keep_others_out(de
             for _ in range(each):
                 await stack.enter_async_context(connect(port))
         await asyncio.sleep(0.5)
-        assert _most_mib(demo) - before < 40
+        assert processes.most_mib(demo) - before < 40
         async with connect_clients(demo.ports, demo.directory) as clients:
             await clients.api(full("eric@finances")).request("GET", "/api/mail/mailboxes")
 
 
 async def test_nobody_writes_in_anothers_name(demo: DemoProcess) -> None:
-    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    context = trusting(demo.directory)
     claire, eric = full("claire@sante"), full("eric@finances")
     async with connect(demo.ports.submissions, context) as talk:
         await talk.hello()
@@ -97,8 +97,3 @@ async def test_nobody_writes_in_anothers_name(demo: DemoProcess) -> None:
 async def _patient_reply(talk: Talk) -> str:
     """Of a machine that is busy with other tests."""
     return (await asyncio.wait_for(talk.reader.readline(), 60)).decode()
-
-
-def _most_mib(demo: DemoProcess) -> int:
-    """What the largest worker holds."""
-    return max(map(processes.pss_bytes, processes.workers(demo.pid))) // MIB

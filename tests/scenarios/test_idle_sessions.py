@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import zlib
 from contextlib import AsyncExitStack
 
 import pytest
 
+from comgov.demo.clients import trusting
 from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from tests.mail.imap.client import Client, connect
@@ -26,7 +26,7 @@ async def test_an_idle_session_that_has_read_much_holds_200_kb_at_most(
 ) -> None:
     """TLS, deflated, and a mailbox open: memory after some sessions, and after many more."""
     await accounts[0].add("INBOX", list(letters(100)))
-    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    context = trusting(demo.directory)
     async with AsyncExitStack() as stack:
         held = []
         for count in (FIRST, MORE):

@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
@@ -21,7 +20,7 @@ import aiosmtplib
 import asyncpg
 import pytest
 
-from comgov.demo.clients import wait_until_ready
+from comgov.demo.clients import trusting, wait_until_ready
 from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from comgov.postgres import borrowed_postgres_server
@@ -119,7 +118,7 @@ async def _send(demo: DemoProcess, hammer: Hammer, acknowledged: set[str]) -> No
 
 
 def account_of(demo: DemoProcess) -> Account:
-    context = ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    context = trusting(demo.directory)
     return Account(LOGIN, PASSWORD, [demo.ports.imaps], context)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from comgov.demo.clients import trusting
 from comgov.demo.government import PASSWORD, full
 from comgov.demo.process import DemoProcess
 from comgov.people.directory import ACCESS_REMEMBERED_FOR
@@ -44,7 +45,7 @@ class Pages:
 
 
 def trust(demo: DemoProcess) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(demo.directory / "pki" / "root.pem"))
+    return trusting(demo.directory)
 
 
 def administer(demo: DemoProcess, *arguments: str) -> None:

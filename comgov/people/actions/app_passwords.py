@@ -79,7 +79,7 @@ async def revoke_app_password(platform: Platform, actor: Actor, password_id: int
     async with platform.db.transaction() as connection:
         revoked = await store.revoke(connection, actor.person_id, password_id, platform.clock())
         if not revoked:
-            raise NotFound(N_("This app password is revoked already."))
+            raise NotFound(N_("There is no such app password, or it is revoked already."))
         await _record_revoked(connection, actor, actor.person_id, revoked)
     return revoked[0]
 
@@ -102,7 +102,7 @@ async def revoke_app_passwords_of(
         person = await managed(connection, actor, address)
         revoked = await store.revoke(connection, person.id, password_id, platform.clock())
         if password_id is not None and not revoked:
-            raise NotFound(N_("This app password is revoked already."))
+            raise NotFound(N_("There is no such app password, or it is revoked already."))
         await _record_revoked(connection, actor, person.id, revoked)
     return revoked
 

@@ -30,7 +30,6 @@ _LONGEST_AGENT = 200  # characters of User-Agent that are kept
 _TOKEN_BYTES = 32
 WRONG = N_("The address or the password is not right.")
 _NOTED_FOR = timedelta(minutes=1)  # a session in use is noted at most so often
-_REVOKED_KEPT_FOR = timedelta(days=1)  # longer than a session, and so than the form that made it
 
 
 async def authenticate(platform: Ground, address: str, password: str, *, ip: str) -> Actor:
@@ -203,7 +202,8 @@ async def sweep(platform: Platform) -> None:
     config, now = platform.config(Config), platform.clock()
     async with platform.db.transaction() as connection:
         await store.sweep(connection, now, config.session_idle, config.failures_window)
-        await app_passwords_store.sweep(connection, now - _REVOKED_KEPT_FOR)
+        # the form that made one lives no longer than its session
+        await app_passwords_store.sweep(connection, now - config.session_longest)
 
 
 def passwords_of(platform: Ground) -> Passwords:

@@ -117,7 +117,8 @@ async def test_a_post_appears_with_its_mailboxes_once_it_is_held(house: House, c
     assert names(await claire.say('LIST "" "*"')) == own
 
 
-async def test_list_walks_down_to_a_post_level_by_level(house: House, claire: Client, post: Account) -> None:
+@pytest.mark.usefixtures("post")
+async def test_list_walks_down_to_a_post_level_by_level(house: House, claire: Client) -> None:
     house.directory.grant(house.claire, POST)
     assert "Other Users" in names(await claire.say('LIST "" "%"'))
     [top, _] = await claire.say('LIST "" "Other Users"')
@@ -128,15 +129,14 @@ async def test_list_walks_down_to_a_post_level_by_level(house: House, claire: Cl
     assert names([root, b""]) == [ROOT]
     assert names(await claire.say(f'LIST "{ROOT}/" "S*"')) == [f"{ROOT}/Sent"]
     assert names(await claire.say(f'LIST "" "{ROOT}/INBOX"')) == []
-    assert post.account_id
 
 
-async def test_what_is_special_is_ones_own(house: House, claire: Client, post: Account) -> None:
+@pytest.mark.usefixtures("post")
+async def test_what_is_special_is_ones_own(house: House, claire: Client) -> None:
     house.directory.grant(house.claire, POST)
     special = names(await claire.say('LIST (SPECIAL-USE) "" "*"'))
     assert sorted(special) == ["Archive", "Drafts", "Junk", "Sent", "Trash"]
     assert b"\\Sent" not in (await claire.say(f'LIST "" "{ROOT}/Sent"'))[0]
-    assert post.account_id
 
 
 async def test_each_reader_subscribes_for_themselves(house: House, open_session: Open, inbox: Mailbox) -> None:
@@ -229,9 +229,8 @@ async def test_messages_go_between_ones_own_and_a_posts_mailboxes(house: House, 
     assert (await claire.say("STATUS INBOX (MESSAGES)"))[0] == b'* STATUS "INBOX" (MESSAGES 1)'
 
 
-async def test_a_holding_that_ends_ends_the_session_at_its_next_command(
-    house: House, open_session: Open, inbox: Mailbox
-) -> None:
+@pytest.mark.usefixtures("inbox")
+async def test_a_holding_that_ends_ends_the_session_at_its_next_command(house: House, open_session: Open) -> None:
     house.directory.grant(house.claire, POST, Rights.EDITOR)
     inside, outside = await open_session(), await open_session()
     await inside.say(f'SELECT "{ROOT}"')
@@ -241,7 +240,6 @@ async def test_a_holding_that_ends_ends_the_session_at_its_next_command(
     assert (await outside.say(f'SELECT "{ROOT}"'))[-1].startswith(b"NO [NONEXISTENT] ")
     assert (await outside.say(f'APPEND "{ROOT}" {{}}', MESSAGE))[-1].startswith(b"NO [NONEXISTENT] ")
     assert (await outside.say("SELECT INBOX"))[-1].startswith(b"OK")
-    assert inbox.id
 
 
 async def test_a_waiting_session_hears_nothing_of_a_post_no_longer_held(
@@ -298,7 +296,8 @@ async def test_nothing_of_ones_own_is_called_as_others_are(claire: Client, comma
     assert (await claire.say(command))[-1].startswith(b"NO ")
 
 
-async def test_rights_are_told_and_not_changed(house: House, claire: Client, post: Account) -> None:
+@pytest.mark.usefixtures("post")
+async def test_rights_are_told_and_not_changed(house: House, claire: Client) -> None:
     assert (await claire.say("MYRIGHTS INBOX"))[0] == b'* MYRIGHTS "INBOX" lrswipkxteacd'
     assert (await claire.say("GETACL INBOX"))[0] == b'* ACL "INBOX" "claire@sante.gov.test" lrswipkxteacd'
     eric = house.directory.add_person(Address.parse("eric@sante.gov.test"), "secret")
@@ -326,19 +325,19 @@ async def test_rights_are_told_and_not_changed(house: House, claire: Client, pos
     )
     for command in (f'MYRIGHTS "{name}"' for name in nowhere):
         assert (await claire.say(command))[-1].startswith(b"NO [NONEXISTENT] ")
-    assert post.account_id
 
 
-async def test_list_tells_rights_when_asked(house: House, claire: Client, post: Account) -> None:
+@pytest.mark.usefixtures("post")
+async def test_list_tells_rights_when_asked(house: House, claire: Client) -> None:
     house.directory.grant(house.claire, POST, Rights.VIEWER)
     replies = await claire.say('LIST "" ("INBOX" "Other Users/*") RETURN (MYRIGHTS)')
     assert b'* MYRIGHTS "INBOX" lrswipkxteacd' in replies
     assert f'* MYRIGHTS "{ROOT}" lr'.encode() in replies
     assert not any(line == b'* MYRIGHTS "Other Users" lr' for line in replies)
-    assert post.account_id
 
 
-async def test_a_quota_is_told_in_kib(house: House, claire: Client, inbox: Mailbox) -> None:
+@pytest.mark.usefixtures("inbox")
+async def test_a_quota_is_told_in_kib(house: House, claire: Client) -> None:
     house.directory.grant(house.claire, POST, Rights.VIEWER)
     replies = await claire.say(f'GETQUOTAROOT "{ROOT}/Sent"')
     assert replies[:-1] == [
@@ -350,7 +349,6 @@ async def test_a_quota_is_told_in_kib(house: House, claire: Client, inbox: Mailb
     for root in ("claire@sante.gov.test", '""', "nobody"):
         assert (await claire.say(f"GETQUOTA {root}"))[-1].startswith(b"NO [NONEXISTENT] ")
     assert (await claire.say("SETQUOTA secretariat@sante.gov.test (STORAGE 99999)"))[-1].startswith(b"NO [NOPERM] ")
-    assert inbox.id
 
 
 async def test_a_full_post_takes_nothing_more_whoever_brings_it(house: House, claire: Client, inbox: Mailbox) -> None:

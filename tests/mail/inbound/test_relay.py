@@ -209,7 +209,7 @@ async def test_a_person_who_sends_for_a_post_is_recorded(post: Post) -> None:
     assert b'\r\nSender: "Claire N." <claire@sante.gov.test>\r\n' in await post.read(message)
 
 
-async def test_a_submission_gains_what_it_lacks_and_loses_its_bcc(post: Post) -> None:
+async def test_a_submission_gains_what_it_lacks_and_loses_its_bcc(post: Post, db: Database) -> None:
     content = b"From: claire@sante.gov.test\r\nBcc: a@b.test,\r\n\tc@d.test\r\nSubject: s\r\n\r\nBcc: kept\r\n"
     accepted = await post.relay.accept(
         envelope("claire@sante.gov.test", "eric@finances.gov.test"), content, submission(post.claire)
@@ -220,6 +220,9 @@ async def test_a_submission_gains_what_it_lacks_and_loses_its_bcc(post: Post) ->
     assert b"Date: Sun, 22 Nov 2026 09:30:15 +0000\r\n" in stamped
     assert rest == b"claire@sante.gov.test\r\nSubject: s\r\n\r\nBcc: kept\r\n"
     assert not message.on_behalf
+    told = await db.pool.fetchval("SELECT envelope FROM mail.body")  # what it gained is told like the rest
+    assert told.startswith(b'("Sun, 22 Nov 2026 09:30:15 +0000" "s" ')
+    assert told.endswith(f' "<{accepted.body_id.hex}@mail.gov.test>")'.encode())
 
 
 async def test_what_a_submission_has_is_left_alone(post: Post) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mail import commit, store, traffic
-from mail.mailbox import index, ordering, upkeep
+from mail.mailbox import index, ordering, rows, sync, upkeep
 from mail.mailbox import store as mailbox_store
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     from comgov.db import Database
 
-_FRAGMENTS = {"INSERT_BODIES", "MESSAGE_COLUMNS", "REST_COLUMNS", "_MAILBOX_COLUMNS"}  # parts of other statements
+_FRAGMENTS = {
+    "INSERT_BODIES",
+    "MESSAGE_COLUMNS",
+    "REST_COLUMNS",
+    "_MAILBOX_COLUMNS",
+    "_FIND",
+}  # parts of other statements
 
 
 def _statements(module: ModuleType) -> dict[str, str]:
@@ -29,9 +35,9 @@ def _statements(module: ModuleType) -> dict[str, str]:
 
 STATEMENTS = {
     name: sql
-    for module in (commit, store, traffic, index, ordering, upkeep, mailbox_store)
+    for module in (commit, store, traffic, index, ordering, rows, sync, upkeep, mailbox_store)
     for name, sql in _statements(module).items()
-}
+} | {f"{rows.__name__}.{wanted}": sql for wanted, sql in rows._STATEMENTS.items()}
 
 
 def test_statements_are_found() -> None:
