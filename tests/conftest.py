@@ -31,27 +31,30 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 
+_ROOM_BYTES = 4 << 30
+
+
+def _stay_in_memory() -> None:
+    """Temporary files of tests, and of what they start, lie in memory if the machine has such a place with room.
+
+    Tests make and drop some 500,000 files: a file system may take longer over their names than the tests themselves
+    take (ext4 without a journal looks for inodes that were not deleted lately).
+    """
+    place = "/dev/shm"
+    if os.access(place, os.W_OK) and shutil.disk_usage(place).free > _ROOM_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = place
+
+
+_stay_in_memory()
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """One PostgreSQL for each test worker, with a migrated `template_comgov`."""
-    with tempfile.TemporaryDirectory(prefix="comgov-test-", dir=_memory(), ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="comgov-test-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         with _test_postgres(Path(directory)) as url:
             yield url
-
-
-def _memory() -> Path | None:
-    """Where files lie in memory, if the machine has such a place with room.
-
-    Each test makes and drops a database of 300 files: ext4 looks for inodes that were not lately deleted for longer
-    than the tests themselves take.
-    """
-    place = Path("/dev/shm")
-    has_room = os.access(place, os.W_OK) and shutil.disk_usage(place).free > _ROOM_BYTES
-    return place if has_room else None
-
-
-_ROOM_BYTES = 2 << 30  # of each worker's server, write-ahead log included
 
 
 @contextmanager
