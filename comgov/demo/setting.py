@@ -11,8 +11,11 @@ from comgov.demo.clients import Ports
 from comgov.demo.government import DOMAIN, PEOPLE, full
 
 _OFFSETS = (25, 80, 143, 465, 587, 993)
-_BASES = range(10_000, 31_500)  # below the ports that Linux gives to outgoing connections, which come and go
+# Below the ports that Linux gives to outgoing connections, which come and go; apart by what no two offsets are apart,
+# nor a multiple of it, so that no port belongs to two bases.
+_BASES = range(10_000, 31_500, 19)
 _TRIES = 200
+_reserved: list[socket.socket] = []
 
 
 def write_configuration(directory: Path, ports: Ports) -> Path:
@@ -48,11 +51,24 @@ level = "warning"
 
 
 def free_ports() -> Ports:
-    """A base all of whose ports are free just now; another one each time, so that tours side by side do not meet."""
+    """A base all of whose ports are free, and which nobody else is given while this process lives: ports are bound a
+    while after they are chosen, and again after a restart."""
     for base in random.sample(_BASES, _TRIES):
-        if all(_is_free(base + offset) for offset in _OFFSETS):
+        if _reserve(base) and all(_is_free(base + offset) for offset in _OFFSETS):
             return Ports(base=base)
     raise OSError("no free ports were found on 127.0.0.1; name their first with --port-base")
+
+
+def _reserve(base: int) -> bool:
+    """Take the port of the base itself, which serves nothing."""
+    sign = socket.socket()
+    try:
+        sign.bind(("127.0.0.1", base))
+    except OSError:
+        sign.close()
+        return False
+    _reserved.append(sign)
+    return True
 
 
 def _is_free(port: int) -> bool:

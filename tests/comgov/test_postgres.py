@@ -17,12 +17,12 @@ import pytest
 from comgov.postgres import EmbeddedPostgresError, borrowed_postgres_server, embedded_postgres_server
 
 OWNER = """
-import sys, time
+import sys
 from pathlib import Path
 from comgov.postgres import embedded_postgres_server
 with embedded_postgres_server(Path(sys.argv[1])) as server:
     print(server.url, flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -34,8 +34,7 @@ def directory() -> Iterator[Path]:
 
 
 async def test_data_outlives_an_owner_that_was_killed(directory: Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(directory)], stdout=subprocess.PIPE, text=True)
-    with owner:
+    with _owner(OWNER, directory) as owner:
         assert owner.stdout is not None
         url = owner.stdout.readline().strip()
         await _execute(url, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)")
@@ -112,13 +111,20 @@ async def test_an_ordinary_user_runs_it_too(directory: Path) -> None:
     become_nobody = "import os; os.setgid(65534); os.setuid(65534)\n" if os.geteuid() == 0 else ""
     code = become_nobody + OWNER
     directory.parent.chmod(0o777)
-    owner = subprocess.Popen(
-        [sys.executable, "-c", code, str(directory)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    )
-    with owner:
+    with _owner(code, directory) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline().startswith("postgresql://")
-        owner.send_signal(signal.SIGINT)
+
+
+def _owner(code: str, directory: Path) -> subprocess.Popen[str]:
+    """A process that ends as it is left: it waits for the end of its input."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
 
 
 async def _execute(url: str, sql: str) -> object:
