@@ -54,7 +54,7 @@ def free_ports() -> Ports:
     """A base all of whose ports are free, and which nobody else is given while this process lives: ports are bound a
     while after they are chosen, and again after a restart."""
     for base in random.sample(_BASES, _TRIES):
-        if _reserve(base) and all(_is_free(base + offset) for offset in _OFFSETS):
+        if all(_is_free(base + offset) for offset in _OFFSETS) and _reserve(base):
             return Ports(base=base)
     raise OSError("no free ports were found on 127.0.0.1; name their first with --port-base")
 

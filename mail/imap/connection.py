@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Whether there is none any more."""
+        """Whether asyncio has told its end; one that is closing may still wait for the client."""
         return self._transport is None
 
     # Reading

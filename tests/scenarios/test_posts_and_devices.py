@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import smtplib
-import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +43,6 @@ class Pages:
             return await response.text()
 
 
-def trust(demo: DemoProcess) -> ssl.SSLContext:
-    return trusting(demo.directory)
-
-
 def administer(demo: DemoProcess, *arguments: str) -> None:
     """A command of the administrator's, while the node serves."""
     command = [sys.executable, "-m", "comgov", *arguments, "--config", str(demo.directory / "comgov.toml")]
@@ -68,14 +63,17 @@ async def until_bye(client: Client, *, patience: float = 10.0) -> None:
 def submit(demo: DemoProcess, password: str) -> None:
     """Write to the post in the post's name, as a mail program does; raises what smtplib raises."""
     with smtplib.SMTP("localhost", demo.ports.submission, timeout=20) as session:
-        session.starttls(context=trust(demo))
+        session.starttls(context=trusting(demo.directory))
         session.login(CLAIRE, password)
         session.sendmail(POST, [POST], LETTER)
 
 
 async def test_a_device_reads_and_writes_with_a_password_of_its_own_until_it_is_revoked(demo: DemoProcess) -> None:
     jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(cookie_jar=jar) as session, connect(demo.ports.imaps, trust(demo)) as telephone:
+    async with (
+        aiohttp.ClientSession(cookie_jar=jar) as session,
+        connect(demo.ports.imaps, trusting(demo.directory)) as telephone,
+    ):
         pages = Pages(session, demo)
         await pages.send("/sign-in", {"address": CLAIRE, "password": PASSWORD})
         shown = await pages.send("/account/app-passwords", {"name": "Téléphone", "password_current": PASSWORD})
@@ -94,14 +92,14 @@ async def test_a_device_reads_and_writes_with_a_password_of_its_own_until_it_is_
         await pages.send("/account/app-passwords", {}, to=revoke)
 
         await until_bye(telephone)
-        async with connect(demo.ports.imaps, trust(demo)) as again:
+        async with connect(demo.ports.imaps, trusting(demo.directory)) as again:
             assert (await again.say(f"LOGIN {CLAIRE} {password}"))[-1].startswith(b"NO [AUTHENTICATIONFAILED] ")
         with pytest.raises(smtplib.SMTPAuthenticationError):
             await asyncio.to_thread(submit, demo, password)
 
 
 async def test_mbsync_keeps_a_copy_of_the_mail_of_a_post(demo: DemoProcess, tmp_path: Path) -> None:
-    async with connect(demo.ports.imaps, trust(demo)) as client:
+    async with connect(demo.ports.imaps, trusting(demo.directory)) as client:
         await client.say(f"LOGIN {CLAIRE} {PASSWORD}")
         await client.say(f'APPEND "{SHARED}" (\\Flagged) {{}}', LETTER)
         root = demo.directory / "pki" / "root.pem"
@@ -116,7 +114,10 @@ async def test_mbsync_keeps_a_copy_of_the_mail_of_a_post(demo: DemoProcess, tmp_
 
 
 async def test_who_no_longer_holds_a_post_is_out_of_its_mailbox(demo: DemoProcess) -> None:
-    async with connect(demo.ports.imaps, trust(demo)) as inside, connect(demo.ports.imaps, trust(demo)) as waiting:
+    async with (
+        connect(demo.ports.imaps, trusting(demo.directory)) as inside,
+        connect(demo.ports.imaps, trusting(demo.directory)) as waiting,
+    ):
         for client in (inside, waiting):
             await client.say(f"LOGIN {CLAIRE} {PASSWORD}")
             assert (await client.say(f'SELECT "{SHARED}"'))[-1].startswith(b"OK ")
@@ -129,7 +130,7 @@ async def test_who_no_longer_holds_a_post_is_out_of_its_mailbox(demo: DemoProces
             with smtplib.SMTP("localhost", demo.ports.relay, timeout=20) as session:
                 session.sendmail("anna@example.org", [POST], b"From: anna@example.org\r\nSubject: secret\r\n\r\nx\r\n")
             assert (await waiting.line()).startswith(b"* BYE ")
-            async with connect(demo.ports.imaps, trust(demo)) as later:
+            async with connect(demo.ports.imaps, trusting(demo.directory)) as later:
                 await later.say(f"LOGIN {CLAIRE} {PASSWORD}")
                 assert not [line for line in await later.say('LIST "" *') if b"Other Users" in line]
                 assert (await later.say(f'EXAMINE "{SHARED}"'))[-1].startswith(b"NO [NONEXISTENT] ")
