@@ -50,6 +50,11 @@ class Rest:
     layout: tuple[Attached, ...] = ()
 
     @property
+    def is_at_hand(self) -> bool:
+        """Whether all of it lies in the row."""
+        return self.inline is not None and not self.layout
+
+    @property
     def layout_json(self) -> str | None:
         """The layout as arrays in the order of Attached's fields; None for an empty one."""
         return json.dumps([one.to_row() for one in self.layout]) if self.layout else None
@@ -212,7 +217,7 @@ async def read(rest: Rest, blobs: Blobs, start: int, stop: int) -> AsyncIterator
             async for chunk in _blob(blobs, rest.blob_key, first, last):
                 yield chunk
         else:
-            inline = _restored(rest) if inline is None else inline
+            inline = restored(rest) if inline is None else inline
             for chunk in chunks(inline, first, last):
                 yield chunk
 
@@ -232,7 +237,8 @@ async def read_part(rest: Rest, blobs: Blobs, part: Part, header_size: int) -> A
         yield chunk
 
 
-def _restored(rest: Rest) -> bytes:
+def restored(rest: Rest) -> bytes:
+    """What lies in the row, as it came."""
     assert rest.inline is not None
     if not rest.is_compressed:
         return rest.inline

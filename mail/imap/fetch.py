@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from contextlib import aclosing
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from mail.imap.sections import bounds_of, header_fields, narrowed
 from mail.mailbox.rows import Wanted
 from mail.message import imap
 from mail.octets import Spool, chunks
+from mail.rest import restored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -87,13 +88,14 @@ class Fetcher:
         Raises NotDone for a part that cannot be decoded, Disconnected for bytes that cannot be read: the client was
         told how many they are, and would take what comes instead for them.
         """
-        if wanted_for(items) is not Wanted.CONTENT:
+        wanted = wanted_for(items)
+        if Wanted.CONTENT not in wanted:
             still = tuple(item for item in items if item not in _CHANGING and not isinstance(item, Binary))
             at = 0
             while at < len(uids):
                 at += await self._write_page(uids[at : at + _PAGE], items, still, changed_since)
             return
-        pages = self._mailboxes.rows(self._selected.box.id, uids, Wanted.CONTENT, changed_since=changed_since)
+        pages = self._mailboxes.rows(self._selected.box.id, uids, wanted, changed_since=changed_since)
         async with aclosing(pages):
             async for page in pages:
                 for row in page:
@@ -138,12 +140,17 @@ class Fetcher:
         if sum(map(len, known.values())) > _TEXTS_BYTES:
             last = _enough(known)
         missing = [uid for uid in uids if uid not in known and uid <= last]
+        text_of = _texts_of(items)
         size_bytes = 0
         async with aclosing(self._mailboxes.rows(self._selected.box.id, missing, wanted_for(items))) as pages:
             async for page in pages:
                 new = {}
                 for row in page:
-                    new[row.uid] = await self._written(row, items)
+                    if perf_counter() - self._began > _TURN_SECONDS:
+                        await asyncio.sleep(0)
+                        self._began = perf_counter()
+                    is_large = len(row.header) > _LARGE_HEADER_BYTES  # that takes a while to look through
+                    new[row.uid] = await asyncio.to_thread(text_of, row) if is_large else text_of(row)
                     size_bytes += len(new[row.uid])
                     if size_bytes > _TEXTS_BYTES:
                         last = row.uid
@@ -153,15 +160,6 @@ class Fetcher:
                 if size_bytes > _TEXTS_BYTES:
                     break
         return known, last
-
-    async def _written(self, row: Row, items: Items) -> bytes:
-        """What never changes of one message. A large header takes a while to look through: others have their turn."""
-        if len(row.header) > _LARGE_HEADER_BYTES:
-            return await asyncio.to_thread(_joined, row, items)
-        if perf_counter() - self._began > _TURN_SECONDS:
-            await asyncio.sleep(0)
-            self._began = perf_counter()
-        return _joined(row, items)
 
     # Bytes of bodies
 
@@ -191,7 +189,7 @@ class Fetcher:
                 is_recent = self._selected.is_recent(row.uid)
                 write(b"FLAGS " + flags_text(row.flags, row.keywords, is_recent=is_recent))
             elif isinstance(item, Item) or _wanted_for(item) is Wanted.HEADER:
-                write(_text(row, item))
+                write(_writer(item)(row))
             else:
                 await self._section(row, item)
         write(b")\r\n")
@@ -204,7 +202,7 @@ class Fetcher:
             self._connection.write(_label(section) + b"NIL")
         elif section.fields:
             within = await self._bytes(row, *bounds)
-            self._connection.write(_of_fields(within, section))
+            self._connection.write(_of_fields(section)(within))
         else:
             self._connection.write(_label(section))
             await self._literal(row, *narrowed(*bounds, section.span))
@@ -216,6 +214,12 @@ class Fetcher:
 
     async def _literal(self, row: Row, start: int, stop: int) -> None:
         self._connection.write(b"{%d}\r\n" % (stop - start))
+        rest = row.rest
+        if rest is not None and rest.is_at_hand:  # most are, and then all else is only a detour
+            self._connection.write(b"".join((row.trace, row.header, restored(rest)))[start:stop])
+            if self._connection.is_full:
+                await self._connection.flush()
+            return
         async for chunk in self._span(row, start, stop):
             self._connection.write(chunk)
             if self._connection.is_full:
@@ -298,27 +302,38 @@ def _leaf(row: Row, number: str) -> Part | None:
     return leaf
 
 
-def _joined(row: Row, items: Items) -> bytes:
-    return b" ".join([_text(row, item) for item in items])
+def _texts_of(items: Items) -> Callable[[Row], bytes]:
+    """What writes all of these, a blank between them."""
+    writers = [_writer(item) for item in items]
+    return lambda row: b" ".join([write(row) for write in writers])
 
 
-def _text(row: Row, item: Item | Section) -> bytes:
+@lru_cache(maxsize=256)
+def _writer(item: Item | Section) -> Callable[[Row], bytes]:
     """What lies in the row, and what the reply calls it."""
     if isinstance(item, Item):
-        return _WRITERS[item](row)
-    header = row.trace + row.header
-    if item.fields:
-        return _of_fields(header, item)
-    start, stop = narrowed(0, len(header), item.span)
-    return b"%b{%d}\r\n%b" % (_label(item), stop - start, header[start:stop])
+        return _WRITERS[item]
+    of_header = _of_fields(item) if item.fields else _of_header(item)
+    return lambda row: of_header(row.trace + row.header)
 
 
-def _of_fields(header: bytes, section: Section) -> bytes:
-    """Some fields of a header, as a literal."""
+def _of_header(section: Section) -> Callable[[bytes], bytes]:
+    """Makes a header a literal."""
+    label, span = _label(section), section.span
+
+    def write(header: bytes) -> bytes:
+        start, stop = narrowed(0, len(header), span)
+        return b"%b{%d}\r\n%b" % (label, stop - start, header[start:stop])
+
+    return write
+
+
+def _of_fields(section: Section) -> Callable[[bytes], bytes]:
+    """Makes some fields of a header a literal."""
     names = frozenset(name.lower() for name in section.fields)
-    text = header_fields(header, names, besides=section.text is Text.HEADER_FIELDS_NOT)
-    start, stop = narrowed(0, len(text), section.span)
-    return b"%b{%d}\r\n%b" % (_label(section), stop - start, text[start:stop])
+    besides = section.text is Text.HEADER_FIELDS_NOT
+    write = _of_header(section)
+    return lambda header: write(header_fields(header, names, besides=besides))
 
 
 def _label(section: Section) -> bytes:

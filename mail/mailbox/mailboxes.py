@@ -355,7 +355,7 @@ class Mailboxes:
 
         The next page is read while the caller has one: close it (aclosing) when not all are taken.
         """
-        size = _CONTENTS_AT_ONCE if wanted is Wanted.CONTENT else _ROWS_AT_ONCE
+        size = _CONTENTS_AT_ONCE if Wanted.CONTENT in wanted else _ROWS_AT_ONCE
 
         async def read_page(at: int) -> tuple[list[Row], list[int]]:
             async with connected(self._pool) as connection:

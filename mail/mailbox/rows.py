@@ -6,7 +6,7 @@ import json
 import struct
 from dataclasses import dataclass
 from enum import Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mail.mailbox import model
 from mail.message import Part, Place
@@ -29,11 +29,10 @@ class Wanted(Flag):
     ROW = 0
     STRUCTURE = 1
     HEADER = 2
-    CONTENT = 7
+    CONTENT = 6  # HEADER and what follows it
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A message in a mailbox, and what is wanted of it; the rest is empty.
 
     trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
@@ -100,7 +99,8 @@ _STATEMENTS = {
     Wanted.STRUCTURE: _FIND.replace(":columns", _STRUCTURE),
     Wanted.HEADER: _FIND.replace(":columns", f"{_NO_STRUCTURE}, {_HEADER}"),
     Wanted.STRUCTURE | Wanted.HEADER: _FIND.replace(":columns", f"{_STRUCTURE}, {_HEADER}"),
-    Wanted.CONTENT: _FIND.replace(":columns", f"{_STRUCTURE}, {_HEADER}, {_REST}"),
+    Wanted.CONTENT: _FIND.replace(":columns", f"{_NO_STRUCTURE}, {_HEADER}, {_REST}"),
+    Wanted.STRUCTURE | Wanted.CONTENT: _FIND.replace(":columns", f"{_STRUCTURE}, {_HEADER}, {_REST}"),
 }
 _LARGE = """
 SELECT m.uid FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
@@ -109,6 +109,7 @@ WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
 ORDER BY m.uid
 """.replace(":size", _SIZE)
 _SMALL_BYTES = 64 * 1024
+_FLAGS = tuple(map(model.Flag, range(32)))  # found sooner than made
 _ANY_BYTES = 1 << 40
 
 _ROW = """
@@ -177,4 +178,4 @@ async def states(
 
 def _to_row(record: asyncpg.Record) -> Row:
     uid, flags, keywords, *more = record
-    return Row(uid, model.Flag(flags), tuple(keywords), *more)
+    return Row(uid, _FLAGS[flags], tuple(keywords), *more)
