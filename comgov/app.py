@@ -42,17 +42,17 @@ from comgov.people.web import visitors
 from comgov.supervisor import Listen, Sockets
 from comgov.web.health import database_answers
 from mail import imap, smtp
+from mail.acceptance.front_door import Relay
 from mail.config import Listener
-from mail.courier import Courier
 from mail.imap.config import Config as ImapConfig
 from mail.imap.notices import Notices
 from mail.imap.renderings import Renderings
 from mail.mailbox import Mailboxes
-from mail.queue import Queue
-from mail.quota import Quotas
-from mail.relay import Relay
-from mail.resolver import DnsResolver
-from mail.route import Router
+from mail.mailbox.quota import Quotas
+from mail.outbound.courier import Courier
+from mail.outbound.queue import Queue
+from mail.outbound.resolver import DnsResolver
+from mail.outbound.route import Router
 from storage import MissingError, StorageError, open_store
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from comgov.errors import ComgovError
 from comgov.feature import Platform
 from comgov.supervisor import Listen
 from mail.errors import MailError
-from mail.queue import summarise
+from mail.outbound.queue import summarise
 from storage import StorageError
 
 _LEAST_FREE = 0.05  # of the disk

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from comgov.clock import Clock
     from comgov.db import Database
+    from mail.acceptance.front_door import Relay
     from mail.mailbox import Mailboxes
-    from mail.relay import Relay
     from storage import Store
 
 C = TypeVar("C")

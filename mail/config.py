@@ -7,10 +7,10 @@ from datetime import timedelta
 from pydantic import BaseModel, Field, field_validator
 
 from mail.address import Address
-from mail.courier.session import Config as CourierConfig
 from mail.imap.config import Config as ImapConfig
-from mail.queue.model import Config as QueueConfig
-from mail.route import Config as RouteConfig
+from mail.outbound.courier.session import Config as CourierConfig
+from mail.outbound.queue.model import Config as QueueConfig
+from mail.outbound.route import Config as RouteConfig
 
 _PORT = "0 turns the service off"
 

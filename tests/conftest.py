@@ -22,9 +22,9 @@ from comgov.db import Database, migrate, open_database
 from comgov.feature import Ground, Platform
 from comgov.people.directory import PeopleDirectory
 from comgov.postgres import embedded_postgres_server
+from mail.acceptance.front_door import Relay
 from mail.config import Config as MailConfig
 from mail.mailbox import Mailboxes
-from mail.relay import Relay
 from storage import MemoryStore
 
 if TYPE_CHECKING:

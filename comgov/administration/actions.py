@@ -15,7 +15,7 @@ from comgov.institutions import actions as institutions
 from comgov.institutions.model import Institution, administers, must_administer_the_platform
 from comgov.language import N_
 from mail.errors import SystemDown
-from mail.queue import Summary, summarise
+from mail.outbound.queue import Summary, summarise
 from mail.traffic import traffic
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from comgov.administration import actions, store
 from comgov.administration.model import Period, Report
 from comgov.institutions import actions as institutions
-from mail.queue import Summary
+from mail.outbound.queue import Summary
 
 if TYPE_CHECKING:
     from comgov.feature import Platform

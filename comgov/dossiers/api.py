@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 
 from comgov import web
 from comgov.dossiers import web as pages
-from comgov.dossiers.actions import arrivals, drafts, presenting, reading, sealing
-from comgov.dossiers.answers import (
+from comgov.dossiers.actions import by_hand, drafts, reading, registering, sealing
+from comgov.dossiers.api_answers import (
     ArrivalJson,
     ArrivalsJson,
     ContainerJson,
@@ -208,7 +208,7 @@ async def register(request: http.Request) -> http.StreamResponse:
     """`POST /api/dossiers/{message}/register`: the arrival number, the same one however often it is asked for."""
     actor = await acting(request)
     return web.answer(
-        ArrivalJson.model_validate(await arrivals.register(request.app[PLATFORM], actor, _message(request)))
+        ArrivalJson.model_validate(await registering.register(request.app[PLATFORM], actor, _message(request)))
     )
 
 
@@ -221,7 +221,7 @@ async def acknowledge(request: http.Request) -> http.StreamResponse:
     """`POST /api/dossiers/{message}/acknowledge`: tell the sender that it is in hand."""
     actor = await acting(request)
     return web.answer(
-        ArrivalJson.model_validate(await arrivals.acknowledge(request.app[PLATFORM], actor, _message(request)))
+        ArrivalJson.model_validate(await registering.acknowledge(request.app[PLATFORM], actor, _message(request)))
     )
 
 
@@ -236,7 +236,7 @@ async def present(request: http.Request) -> http.StreamResponse:
     """`POST /api/containers`: a container that came by other means; the body is the file."""
     actor = await acting(request)
     name = request.query.get("name", "container.asice")
-    presented = await presenting.present(request.app[PLATFORM], actor, name, web.body(request))
+    presented = await by_hand.present(request.app[PLATFORM], actor, name, web.body(request))
     status = 200 if presented.presentation.outcome in (Outcome.ACCEPTED, Outcome.KNOWN) else 422
     return web.answer(_presented(presented), status=status)
 
@@ -312,7 +312,7 @@ def _receipt(evidence: Evidence) -> ReceiptJson:
     return ReceiptJson(**summary.model_dump(), body=body, signature=signature)
 
 
-def _presented(presented: presenting.Presented) -> PresentedJson:
+def _presented(presented: by_hand.Presented) -> PresentedJson:
     found = presented.presentation
     receipt = _receipt(presented.evidence) if presented.evidence else None
     return PresentedJson(page=f"/dossiers/reports/{found.id}", **asdict(found), receipt=receipt)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from comgov.command import plain
-from comgov.dossiers import bundle, documents, examination, verification
+from comgov.dossiers import documents, examination
+from comgov.dossiers.receipts import bundle, verification
 from comgov.registers.commands import INDETERMINATE, INVALID, VALID, read_trust
 from comgov.signing import asice
 from comgov.signing.errors import Malformed
@@ -18,7 +19,7 @@ from comgov.signing.verdict import Reason, Valid, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from comgov.dossiers.verification import Receipt
+    from comgov.dossiers.receipts.verification import Receipt
 
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 512  # enough for the name of a zip's first member

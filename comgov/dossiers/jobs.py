@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from comgov.dossiers import store
-from comgov.dossiers.actions import reading, relay
+from comgov.dossiers.actions import delivering, reading
 from comgov.dossiers.actions.drafts import blobs
 from comgov.errors import ComgovError
 from comgov.feature import Job, Waiting
@@ -51,7 +51,7 @@ async def _sweep(platform: Platform, digests: list[bytes]) -> int:
 async def resume(platform: Platform) -> None:
     """Drive on what a process that died left on its way; what cannot be done now is left to the job."""
     try:
-        await relay.resume(platform)
+        await delivering.resume(platform)
     except (ComgovError, StorageError) as error:
         log.warning("relay.not_resumed", reason=str(error))
 
@@ -63,6 +63,6 @@ async def waiting(platform: Platform, actor: Actor) -> Sequence[Waiting]:
 
 
 jobs = [
-    Job(name="dossiers.relay", cron="* * * * *", run=relay.resume),
+    Job(name="dossiers.relay", cron="* * * * *", run=delivering.resume),
     Job(name="dossiers.sweep", cron="37 3 * * *", run=sweep),
 ]

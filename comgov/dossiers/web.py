@@ -13,7 +13,7 @@ from aiohttp import web as http
 from comgov import web
 from comgov.dossiers import documents, examination
 from comgov.dossiers import story as stories
-from comgov.dossiers.actions import arrivals, drafts, presenting, reading, sealing
+from comgov.dossiers.actions import by_hand, drafts, reading, registering, sealing
 from comgov.dossiers.config import Config
 from comgov.dossiers.documents import Classification, Mention, Priority
 from comgov.dossiers.model import (
@@ -235,7 +235,7 @@ async def show(request: http.Request) -> http.StreamResponse:
 async def register(request: http.Request) -> http.StreamResponse:
     """`POST /dossiers/{message}/register`."""
     actor = await acting(request)
-    delivery = await arrivals.register(request.app[PLATFORM], actor, _message(request))
+    delivery = await registering.register(request.app[PLATFORM], actor, _message(request))
     web.flash(request, N_("The arrival is registered under the number {number}."), number=delivery.arrival)
     return web.redirect(f"/dossiers/{_message(request)}")
 
@@ -243,7 +243,7 @@ async def register(request: http.Request) -> http.StreamResponse:
 async def acknowledge(request: http.Request) -> http.StreamResponse:
     """`POST /dossiers/{message}/acknowledge`."""
     actor = await acting(request)
-    delivery = await arrivals.acknowledge(request.app[PLATFORM], actor, _message(request))
+    delivery = await registering.acknowledge(request.app[PLATFORM], actor, _message(request))
     web.flash(request, N_("{sender} has your acknowledgement."), sender=delivery.sender.name)
     return web.redirect(f"/dossiers/{_message(request)}")
 
@@ -388,7 +388,7 @@ async def export_register(request: http.Request) -> http.StreamResponse:
 async def show_present(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/present`: bring a container that came by other means."""
     actor = await acting(request)
-    require(may_register(actor, actor.institution_id), arrivals.NOT_CLERK)
+    require(may_register(actor, actor.institution_id), registering.NOT_CLERK)
     return web.render(request, "dossiers/present.html", error=None)
 
 
@@ -397,7 +397,7 @@ async def present(request: http.Request) -> http.StreamResponse:
     actor = await acting(request)
     async for part in web.parts(request):
         if part.filename:
-            presented = await presenting.present(request.app[PLATFORM], actor, part.filename, part.chunks())
+            presented = await by_hand.present(request.app[PLATFORM], actor, part.filename, part.chunks())
             return web.redirect(f"/dossiers/reports/{presented.presentation.id}")
         await _skip(part.chunks())
     missing = Invalid(N_("Choose a container first."))
@@ -407,7 +407,7 @@ async def present(request: http.Request) -> http.StreamResponse:
 async def show_report(request: http.Request) -> http.StreamResponse:
     """`GET /dossiers/reports/{report}`: what was found in a container."""
     actor = await acting(request)
-    presented = await presenting.get(request.app[PLATFORM], actor, int(request.match_info["report"]))
+    presented = await by_hand.get(request.app[PLATFORM], actor, int(request.match_info["report"]))
     presentation, gettext = presented.presentation, web.gettext(request)
     return web.render(
         request,

@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field
 from comgov import web
 from comgov.errors import Invalid
 from comgov.feature import PLATFORM
-from comgov.files import transfer
+from comgov.files import downloads
 from comgov.files.actions import links, spaces, trash, tree, versions
 from comgov.files.actions.upload import Expected, upload
 from comgov.files.addresses import encode_key, link_address, listing
@@ -202,7 +202,7 @@ async def get(request: http.Request) -> http.StreamResponse:
         return await _list(request, actor, place)
     if "list" in request.query:
         return web.answer(_told(place.node))
-    return await transfer.send(request, versions.content_of(place.node))
+    return await downloads.send(request, versions.content_of(place.node))
 
 
 async def _list(request: http.Request, actor: Actor, place: Place) -> http.StreamResponse:

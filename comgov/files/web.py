@@ -10,7 +10,7 @@ from aiohttp import web as http
 from comgov import web
 from comgov.errors import ComgovError, Conflict, Forbidden, Invalid, NotFound, TooMany
 from comgov.feature import PLATFORM
-from comgov.files import transfer
+from comgov.files import downloads
 from comgov.files.actions import links, spaces, trash, tree, versions
 from comgov.files.actions.upload import upload
 from comgov.files.addresses import address, encode_key, link_address, listing
@@ -110,7 +110,7 @@ async def download(request: http.Request) -> http.StreamResponse:
     number = request.query.get("version", "")
     is_number = number.isascii() and number.isdigit() and len(number) < 10
     content = await versions.open_file(request.app[PLATFORM], actor, _node(request), int(number) if is_number else None)
-    return await transfer.send(request, content, is_viewed="view" in request.query)
+    return await downloads.send(request, content, is_viewed="view" in request.query)
 
 
 async def receive(request: http.Request) -> http.StreamResponse:
@@ -453,7 +453,7 @@ async def fetch(request: http.Request) -> http.StreamResponse:
         request.query.get("ticket", ""),
         is_start=request.method == "GET" and web.is_start(request),
     )
-    return await transfer.send(request, content)
+    return await downloads.send(request, content)
 
 
 async def _visitor(request: http.Request) -> Actor | None:

@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from typing import TYPE_CHECKING
 
-from mail.door import start_tls
+from mail.connections import start_tls
 
 if TYPE_CHECKING:
     import ssl

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from mail.body.after_header import restored
 from mail.imap.commands import Binary, Item, Section, Text
 from mail.imap.connection import Disconnected
 from mail.imap.flags import flags_text
@@ -25,7 +26,6 @@ from mail.imap.sections import bounds_of, header_fields, narrowed
 from mail.mailbox.rows import Wanted
 from mail.message import imap
 from mail.octets import Spool, chunks
-from mail.rest import restored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence

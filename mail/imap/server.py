@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mail.door import Door, GuardedTls
+from mail.connections import Door, GuardedTls
 from mail.imap.session import Session
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mail.imap.notices import Notices
     from mail.imap.renderings import Renderings
     from mail.mailbox import Mailboxes
-    from mail.quota import Quotas
+    from mail.mailbox.quota import Quotas
 
 
 class Server(Door):

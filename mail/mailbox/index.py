@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
+from mail.body.store import REST_COLUMNS, to_rest
 from mail.mailbox.store import MESSAGE_COLUMNS, to_message
 from mail.message import Part, Place
 from mail.message.header import lines, showable
 from mail.message.text import fold, readable
-from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from mail.body.after_header import Rest
     from mail.mailbox.model import Message
     from mail.postgres import Connection
-    from mail.rest import Rest
 
 PART_LIMIT_BYTES = 1 << 20  # encoded bytes of one part that are looked at
 _PARTS_LIMIT = 20

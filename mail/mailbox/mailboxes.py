@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 import structlog
 
-from mail.body import Body, examine, new_body_id
+from mail.body.after_header import keep, read, read_part
+from mail.body.examination import Body, examine, new_body_id
+from mail.body.store import insert_bodies
 from mail.errors import (
     AlreadyKept,
     MailboxExists,
@@ -32,15 +34,14 @@ from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse, Store
 from mail.mailbox.rows import Wanted
 from mail.octets import Spool
 from mail.postgres import connected, transaction
-from mail.rest import keep, read, read_part
-from mail.store import insert_bodies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from mail.blobs import Blobs
+    from mail.body.after_header import Rest
+    from mail.body.blobs import Blobs
     from mail.mailbox.criteria import Key, SortBy
     from mail.mailbox.model import Content, Mailbox, Message
     from mail.mailbox.rows import Row, States
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from mail.message import Part, Place
     from mail.octets import Octets
     from mail.postgres import Connection, Pool
-    from mail.rest import Rest
 
 _INDEX_IDLE_RATIO = 9  # the index of words takes a tenth of a processor while mail arrives without end
 _LONGEST_REST_SECONDS = 5.0

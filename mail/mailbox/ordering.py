@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mail.body.store import order_columns
 from mail.message.addresses import addresses_of
 from mail.message.header import decode, last, parse_date, split_fields
 from mail.message.order import Order, order_of
-from mail.store import order_columns
 
 if TYPE_CHECKING:
     from datetime import date

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Flag
 from typing import TYPE_CHECKING, NamedTuple
 
+from mail.body.after_header import Rest, to_layout
+from mail.body.store import REST_COLUMNS
 from mail.mailbox import model
 from mail.message import Part, Place
-from mail.rest import Rest, to_layout
-from mail.store import REST_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

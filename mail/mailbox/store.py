@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mail.body.store import REST_COLUMNS, to_rest
 from mail.errors import NoSuchMailbox, TooMany
 from mail.mailbox.model import KEYWORDS_LIMIT, Content, Flag, Mailbox, Message, SpecialUse
 from mail.message import Part
-from mail.store import REST_COLUMNS, to_rest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from mail.body.after_header import Rest
     from mail.postgres import Connection
-    from mail.rest import Rest
 
 _ENSURE_STANDARD = """
 INSERT INTO mail.mailbox (account_id, name, special_use)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from mail.blobs import Blobs
+    from mail.body.blobs import Blobs
     from mail.postgres import Connection, Pool
 
 EXPUNGED_KEPT_FOR = timedelta(days=30)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from mail.door import Door, GuardedTls
+from mail.connections import Door, GuardedTls
 from mail.smtp.session import Session
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Sequence
 
+    from mail.acceptance.front_door import Relay
     from mail.config import Config
-    from mail.relay import Relay
 
 
 class Service(Enum):

@@ -15,14 +15,14 @@ from comgov.app import migrations
 from comgov.clock import system_clock
 from comgov.config import Config
 from comgov.db import migrate, open_database
-from comgov.dossiers.actions import arrivals, drafts, reading, sealing
+from comgov.dossiers.actions import drafts, reading, registering, sealing
 from comgov.dossiers.model import Dossier, Note
 from comgov.feature import Platform
 from comgov.institutions import actions as institutions
 from comgov.institutions.model import Institution
 from comgov.postgres import embedded_postgres_server
+from mail.acceptance.front_door import Relay
 from mail.mailbox import Mailboxes
-from mail.relay import Relay
 from storage import open_disk_store
 from tests.benchmarks.harness import Contest, Round
 
@@ -86,7 +86,7 @@ def _round(platform: Platform, found: Sequence[Institution], at_once: int) -> Ro
             sender, recipient, dossier = work
             async with turns:
                 await sealing.seal(platform, sender, dossier.message_id, dossier.fingerprint)
-                registered = await arrivals.register(platform, recipient, dossier.message_id)
+                registered = await registering.register(platform, recipient, dossier.message_id)
                 assert registered.arrival
 
         started = time.perf_counter()

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from mail.acceptance.front_door import Relay
     from mail.mailbox import Mailboxes
-    from mail.relay import Relay
 
 CHEAP = people.Config(password_memory_bytes=8 << 10, password_passes=1, password_lanes=1)
 

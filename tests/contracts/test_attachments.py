@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mail.body.after_header import keep, read, read_part
 from mail.message import scan
-from mail.rest import keep, read, read_part
 from storage import MemoryStore, Store, open_disk_store
 from storage.s3 import open_s3_store
 from tests.mail.parts import TEXT, data, leaf, lines, mixed

@@ -1,16 +1,38 @@
-"""Certificates of an authority that nobody knows, for servers named `localhost`."""
+"""What tests of mail stand on: one worker's pieces, and certificates of an authority that nobody knows."""
 
 from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from mail.config import Config
+from tests.mail.post import Clock, Post, make_post
+
+if TYPE_CHECKING:
+    from comgov.db import Database
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config()
+
+
+@pytest.fixture
+def post(db: Database, clock: Clock, config: Config) -> Post:
+    return make_post(db.pool, clock, config)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from comgov.demo.clients import trusting
 from comgov.demo.government import full
 from comgov.demo.messages import compose, find_mail
 from comgov.demo.process import DemoProcess
-from tests.mail.inbound.talk import Talk, connect
+from tests.mail.smtp.talk import Talk, connect
 from tests.scenarios import processes
 
 pytestmark = pytest.mark.xdist_group("hostile mail")

@@ -15,7 +15,7 @@ import pytest
 
 from comgov.demo.clients import wait_until_ready
 from comgov.demo.process import DemoProcess
-from tests.mail.inbound.talk import connect
+from tests.mail.smtp.talk import connect
 from tests.scenarios import processes
 
 pytestmark = pytest.mark.xdist_group("node")  # one server for all of these

@@ -82,7 +82,7 @@ class TestOnSeaweedFS:
     async def test_more_than_a_page_of_blobs_is_listed(
         self, seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("storage.bucket._LIST_PAGE", 7)
+        monkeypatch.setattr("storage.s3.bucket._LIST_PAGE", 7)
         async with open_s3_store(seaweedfs.config("pages"), tmp_path) as store:
             written = {await store.write(chunked(number)) for number in range(20)}
             assert {blob async for blob in store.list()} == written
@@ -197,7 +197,7 @@ async def scripted(
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.bucket._PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("storage.s3.bucket._PAUSES", (0.01, 0.01))
 
 
 def s3_error(status: int, code: str) -> web.Response:

@@ -1,5 +1,5 @@
-"""What one does with dossiers, by what one wants: drafts · sealing · relay · arrivals · presenting · reading."""
+"""What one does with a dossier: drafts → sealing → delivering, or by_hand → registering; and reading all along."""
 
-from comgov.dossiers.actions import arrivals, drafts, presenting, reading, relay, sealing
+from comgov.dossiers.actions import by_hand, delivering, drafts, reading, registering, sealing
 
-__all__ = ["arrivals", "drafts", "presenting", "reading", "relay", "sealing"]
+__all__ = ["by_hand", "delivering", "drafts", "reading", "registering", "sealing"]

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from comgov.dossiers import bundle, documents, store
-from comgov.dossiers.actions import arrivals
+from comgov.dossiers import documents, store
+from comgov.dossiers.actions import registering
 from comgov.dossiers.actions.drafts import blobs, stored
 from comgov.dossiers.model import (
     Delivery,
@@ -25,6 +25,7 @@ from comgov.dossiers.model import (
     may_see_presentation,
     sees_everything,
 )
+from comgov.dossiers.receipts import bundle
 from comgov.errors import NotFound
 from comgov.institutions import actions as institutions
 from comgov.language import N_
@@ -158,7 +159,7 @@ async def story(platform: Platform, actor: Actor, message_id: UUID) -> Story:
             deliveries = await store.deliveries(connection, message_id)
         else:
             dossier = None
-            deliveries = [await arrivals.seen(connection, actor, message_id)]
+            deliveries = [await registering.seen(connection, actor, message_id)]
         chains = await store.chains(connection, message_id, [each.recipient_id for each in deliveries])
     recipients = await institutions.by_ids(platform, [each.recipient_id for each in deliveries])
     return Story(
@@ -298,7 +299,7 @@ async def content(platform: Platform, actor: Actor, message_id: UUID, *, is_read
     except StorageError as error:
         raise stored(error) from error
     if is_read and not found.is_departure:
-        await arrivals.take_over(platform, actor, message_id)
+        await registering.take_over(platform, actor, message_id)
     return found
 
 

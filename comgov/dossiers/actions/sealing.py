@@ -13,7 +13,7 @@ import structlog
 
 from comgov import journal
 from comgov.dossiers import documents, receipts, store
-from comgov.dossiers.actions import relay
+from comgov.dossiers.actions import delivering
 from comgov.dossiers.actions.drafts import blobs, found, stored
 from comgov.dossiers.documents import Kind, Party
 from comgov.dossiers.model import Delivery, Dossier, State, may_seal, must_be_complete, next_state, require
@@ -83,7 +83,7 @@ async def seal(platform: Platform, actor: Actor, message_id: UUID, fingerprint: 
             number=sealed.number,
             recipients=[each.code for each in recipients],
         )
-    await relay.send(platform, message_id)
+    await delivering.send(platform, message_id)
     return sealed
 
 
@@ -235,5 +235,5 @@ async def _record_answer(
 ) -> None:
     """Say with evidence that the arrival is answered; a second answer to it says nothing new."""
     if reply.state is not State.ANSWERED:
-        await relay.step(connection, maker, reply, Kind.ANSWERED, at=at, person=actor.name)
+        await delivering.step(connection, maker, reply, Kind.ANSWERED, at=at, person=actor.name)
         log.info("dossier.answered", message=str(reply.message_id), by=str(number))

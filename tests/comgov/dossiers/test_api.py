@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from comgov import authority
 from comgov.actor import Role, console
-from comgov.dossiers import verification
+from comgov.dossiers.receipts import verification
 from comgov.people import actions as people
 from comgov.signing.verdict import Valid
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comgov.dossiers import bundle
 from comgov.dossiers.documents import MAX_EVIDENCE_BYTES
+from comgov.dossiers.receipts import bundle
 from comgov.signing.errors import Malformed
 
 RECEIPTS = [

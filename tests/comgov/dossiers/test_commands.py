@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from comgov import authority
 from comgov.cli import program
 from comgov.clock import system_clock
-from comgov.dossiers.actions import arrivals, reading
+from comgov.dossiers.actions import reading, registering
 from comgov.registers import actions as registers
 from comgov.registers import audit
 from comgov.registers import commands as commands_of_registers
@@ -58,7 +58,7 @@ async def files(government: Government, directory: Path, message: UUID) -> tuple
 
 async def test_a_container_and_its_receipts_verify_offline(government: Government, tmp_path: Path) -> None:
     dossier = await sent(government, ("finances", "ngozi"))
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     asice, receipts, trust = await files(government, tmp_path, dossier.message_id)
     status, said = run("dossier", "verify", asice, "--trust", trust, "--receipts", receipts)
     assert status == 0, said

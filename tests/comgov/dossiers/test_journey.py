@@ -16,10 +16,11 @@ import pytest
 
 from comgov import authority
 from comgov.db import Database
-from comgov.dossiers import bundle, documents, verification
-from comgov.dossiers.actions import arrivals, reading, sealing
+from comgov.dossiers import documents
+from comgov.dossiers.actions import reading, registering, sealing
 from comgov.dossiers.documents import Kind
 from comgov.dossiers.model import Filter, Note, State
+from comgov.dossiers.receipts import bundle, verification
 from comgov.registers import actions as registers
 from comgov.registers.model import Direction, NumberFilter
 from comgov.signing import asice
@@ -58,9 +59,9 @@ async def test_a_sealed_dossier_is_at_its_recipient_at_once(government: Governme
 
 async def test_the_whole_way_leaves_one_chain_that_holds(government: Government) -> None:
     dossier = await sent(government)
-    arrived = await arrivals.register(government.platform, government.grace, dossier.message_id)
+    arrived = await registering.register(government.platform, government.grace, dossier.message_id)
     assert arrived.arrival == "2026/A/000001"
-    await arrivals.acknowledge(government.platform, government.grace, dossier.message_id)
+    await registering.acknowledge(government.platform, government.grace, dossier.message_id)
     evidence = await chain(government, dossier.message_id)
     assert [each.kind for each in evidence] == WHOLE_WAY
     trust = await authority.trust(government.platform)
@@ -79,7 +80,7 @@ async def test_the_whole_way_leaves_one_chain_that_holds(government: Government)
 
 async def test_two_recipients_go_their_own_ways(government: Government) -> None:
     dossier = await sent(government, ("finances", "ngozi"))
-    await arrivals.register(government.platform, government.paul, dossier.message_id)
+    await registering.register(government.platform, government.paul, dossier.message_id)
     assert (await delivery(government, dossier.message_id, "finances")).state is State.RECEIVED
     assert (await delivery(government, dossier.message_id, "ngozi")).arrival == "2026/A/000001"
     kinds = [each.kind for each in await chain(government, dossier.message_id, "finances")]
@@ -91,7 +92,7 @@ async def test_two_recipients_go_their_own_ways(government: Government) -> None:
 
 async def test_both_registers_show_it(government: Government) -> None:
     dossier = await sent(government)
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     wanted = NumberFilter(direction=Direction.DEPARTURE, year=2026)
     [departure], _ = await reading.register_page(government.platform, government.aline, wanted)
     wanted = NumberFilter(direction=Direction.ARRIVAL, year=2026)
@@ -104,11 +105,11 @@ async def test_both_registers_show_it(government: Government) -> None:
 
 async def test_registering_twice_gives_the_same_number_and_no_new_evidence(government: Government) -> None:
     dossier = await sent(government)
-    first = await arrivals.register(government.platform, government.grace, dossier.message_id)
-    second = await arrivals.register(government.platform, government.grace, dossier.message_id)
+    first = await registering.register(government.platform, government.grace, dossier.message_id)
+    second = await registering.register(government.platform, government.grace, dossier.message_id)
     assert first == second
-    await arrivals.acknowledge(government.platform, government.grace, dossier.message_id)
-    await arrivals.acknowledge(government.platform, government.grace, dossier.message_id)
+    await registering.acknowledge(government.platform, government.grace, dossier.message_id)
+    await registering.acknowledge(government.platform, government.grace, dossier.message_id)
     assert [each.kind for each in await chain(government, dossier.message_id)] == WHOLE_WAY
 
 
@@ -134,7 +135,7 @@ async def test_the_container_holds_the_pieces_and_verifies(government: Governmen
 
 async def test_an_answer_is_evidence_for_who_asked(government: Government) -> None:
     dossier = await sent(government)
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     signatory = government.actor("finances", *government.grace.roles, *government.aline.roles, name="Luc")
     note = Note(designation="Réponse", in_reply_to=dossier.message_id)
     reply = await drafted(government, ["sante"], actor=signatory, note=note)
@@ -145,7 +146,7 @@ async def test_an_answer_is_evidence_for_who_asked(government: Government) -> No
 
 async def test_openssl_alone_verifies_the_container_and_every_receipt(government: Government, tmp_path: Path) -> None:
     dossier = await sent(government)
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     bundle_pem = tmp_path / "root+crls.pem"
     bundle_pem.write_bytes((await authority.trust(government.platform)).pem())
     (tmp_path / "c.asice").write_bytes(await container(government, dossier.message_id))
@@ -177,7 +178,7 @@ def _openssl_cms(signature: Path, content: Path, trust: Path, at: int) -> None:
 
 async def test_the_bundle_of_receipts_holds_their_proofs_and_verifies(government: Government) -> None:
     dossier = await sent(government, ("finances", "ngozi"))
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     government.platform.clock.advance(timedelta(seconds=2))  # type: ignore[attr-defined]
     for institution in government.institutions.values():
         await registers.publish(government.platform, institution)
@@ -312,7 +313,7 @@ async def test_a_receipt_that_proves_no_entry_or_leaves_the_senders_out_does_not
 async def test_a_receipt_that_comes_too_early_does_not_hold(government: Government) -> None:
     """Finances states what it may only state later, and names the right receipt as the one before."""
     dossier = await sent(government)
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     ours, trust = await told(government, dossier.message_id), await authority.trust(government.platform)
     early = await resigned(government, "finances", ours[4], previous=documents.digest(ours[1].body).hex())
     reasons = why(verification.verify_chain([*ours[:2], early], trust))
@@ -323,7 +324,7 @@ async def test_a_receipt_that_comes_too_early_does_not_hold(government: Governme
 @pytest.mark.parametrize("leave_out", [0, 1, 2, 3])
 async def test_a_chain_with_a_receipt_less_does_not_hold(government: Government, leave_out: int) -> None:
     dossier = await sent(government)
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     evidence = await chain(government, dossier.message_id)
     receipts = [verification.Receipt(name=each.kind, body=each.body, signature=each.signature) for each in evidence]
     del receipts[leave_out]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from comgov.actor import Role
-from comgov.dossiers.actions import arrivals, drafts, reading, sealing
+from comgov.dossiers.actions import drafts, reading, registering, sealing
 from comgov.dossiers.config import Config
 from comgov.dossiers.documents import Classification, Kind
 from comgov.dossiers.model import Filter, Note, State
@@ -31,7 +31,7 @@ async def test_twenty_seals_at_once_take_twenty_numbers_in_a_row(government: Gov
     )
     assert sorted(each.number for each in sealed) == [f"2026/D/{number:06d}" for number in range(1, 21)]
     registered = await asyncio.gather(
-        *(arrivals.register(government.platform, government.grace, each.message_id) for each in sealed)
+        *(registering.register(government.platform, government.grace, each.message_id) for each in sealed)
     )
     assert sorted(each.arrival for each in registered) == [f"2026/A/{number:06d}" for number in range(1, 21)]
 
@@ -182,7 +182,7 @@ async def test_an_answer_needs_something_to_answer(government: Government) -> No
 async def test_one_answers_only_what_one_may_know_of(government: Government) -> None:
     note = Note(designation="Secret", classification=Classification.CONFIDENTIAL)
     dossier = await sent(government, note=note)
-    await arrivals.register(government.platform, government.grace, dossier.message_id)
+    await registering.register(government.platform, government.grace, dossier.message_id)
     answer = Note(designation="Réponse", in_reply_to=dossier.message_id)
     with pytest.raises(Invalid):
         await drafts.create(government.platform, government.eric, answer)

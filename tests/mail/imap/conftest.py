@@ -7,7 +7,6 @@ import socket
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,10 +17,11 @@ from mail.imap.notices import Notices
 from mail.imap.renderings import Renderings
 from mail.imap.server import Server, serve
 from mail.mailbox import Mailboxes, SpecialUse
+from mail.mailbox.quota import Quotas
 from mail.memory import MemoryDirectory
-from mail.quota import Quotas
 from storage import MemoryStore
 from tests.mail.imap.client import Client, connect
+from tests.mail.post import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,18 +30,6 @@ if TYPE_CHECKING:
     from mail.directory import Identity
 
     Open = Callable[[], Awaitable[Client]]
-
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    """Time that moves when told to."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from mail.courier import Attempt, Budget, Config, Content, Courier, Parcel
-from mail.courier.reply import ProtocolError, Reply, final_outcome, parse_line, refusal
-from mail.courier.session import DotStuffing, recipient_outcomes
 from mail.errors import SystemDown
-from mail.outcome import Deferred, Delivered, Failed
-from mail.resolver import Exchanger
-from mail.route import Config as RouteConfig
-from mail.route import Hop, Router, Tls
+from mail.outbound.courier import Attempt, Budget, Config, Content, Courier, Parcel
+from mail.outbound.courier.reply import ProtocolError, Reply, final_outcome, parse_line, refusal
+from mail.outbound.courier.session import DotStuffing, recipient_outcomes
+from mail.outbound.outcome import Deferred, Delivered, Failed
+from mail.outbound.resolver import Exchanger
+from mail.outbound.route import Config as RouteConfig
+from mail.outbound.route import Hop, Router, Tls
 from tests.mail.outbound.sink import Sink, script, serve
 
 MESSAGE = b"Subject: Bordereau\r\n\r\nBonjour\r\n.\r\n..deux points\r\n"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mail.dsn import HEADER_LIMIT_BYTES, Action, Original, Report, compose, one_line, reason
+from mail.outbound.dsn import HEADER_LIMIT_BYTES, Action, Original, Report, compose, one_line, reason
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 16, tzinfo=UTC)

@@ -12,16 +12,16 @@ from email.message import EmailMessage
 import pytest
 
 from comgov.db import Database
+from mail.acceptance.front_door import Relay
 from mail.address import Address
 from mail.config import Config
-from mail.courier import Courier
 from mail.directory import Identity
 from mail.envelope import Client, Envelope, Origin
 from mail.mailbox import Mailboxes, SpecialUse
 from mail.memory import MemoryDirectory
-from mail.queue import Queue, summarise
-from mail.relay import Relay
-from mail.route import Hop, Router
+from mail.outbound.courier import Courier
+from mail.outbound.queue import Queue, summarise
+from mail.outbound.route import Hop, Router
 from storage import MemoryStore
 from tests.mail.outbound.sink import Sink, serve
 from tests.mail.outbound.test_courier import QUICK, NoDns

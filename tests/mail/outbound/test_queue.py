@@ -15,12 +15,12 @@ import asyncpg
 import pytest
 
 from comgov.db import Database
-from mail.courier import Courier
 from mail.envelope import SYSTEM, Client, Envelope
 from mail.errors import MailboxFull, SystemDown, UnknownMailbox
-from mail.queue import Config, Queue, store, summarise
-from mail.route import Config as RouteConfig
-from mail.route import Hop, Router
+from mail.outbound.courier import Courier
+from mail.outbound.queue import Config, Queue, store, summarise
+from mail.outbound.route import Config as RouteConfig
+from mail.outbound.route import Hop, Router
 from tests.mail.outbound.sink import Sink, serve
 from tests.mail.outbound.test_courier import QUICK, NoDns
 

@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from mail.resolver import DnsResolver, Exchanger, ResolverError, UnknownNameError
+from mail.outbound.resolver import DnsResolver, Exchanger, ResolverError, UnknownNameError
 
 ZONE = {
     ("example.org.", "MX"): ["20 B.example.org.", "10 a.example.org."],

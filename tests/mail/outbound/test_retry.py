@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mail.retry import WAITS, is_warning_due, next_attempt
+from mail.outbound.retry import WAITS, is_warning_due, next_attempt
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 FIVE_DAYS = timedelta(days=5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mail.outcome import Deferred, Failed
-from mail.resolver import Exchanger, ResolverError, UnknownNameError
-from mail.route import Config, Hop, Host, Route, Router, Tls, in_order, is_elsewhere
+from mail.outbound.outcome import Deferred, Failed
+from mail.outbound.resolver import Exchanger, ResolverError, UnknownNameError
+from mail.outbound.route import Config, Hop, Host, Route, Router, Tls, in_order, is_elsewhere
 
 
 class Names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comgov.db import Database
-from mail.queue import letter, store
+from mail.outbound.queue import letter, store
 
 STATEMENTS = {
     f"{module.__name__}.{name}": sql

@@ -1,0 +1,1 @@
+"""The way to other servers, and what becomes of mail there. Mail for this server never comes here."""
