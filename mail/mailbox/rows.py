@@ -29,7 +29,8 @@ class Wanted(Flag):
     ROW = 0
     STRUCTURE = 1
     HEADER = 2
-    CONTENT = 6  # HEADER and what follows it
+    REST = 4  # what follows the header; without a name of its own Python 3.11.2 loses this bit
+    CONTENT = HEADER | REST
 
 
 class Row(NamedTuple):
