@@ -92,6 +92,10 @@ class Realm:
             raise no_such_mailbox()
         return inner
 
+    def key(self, name: str) -> tuple[int, str]:
+        """The account, and what it calls the mailbox of that name, which it holds. Raises NotDone as `inward`."""
+        return self.access.account.account_id, self.inward(name)
+
     def shown(self, box: Mailbox) -> Mailbox:
         """The mailbox with the person's name for it: a post's inbox has the name of the post itself.
 

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 _PAGE = 2000  # messages
 _TEXTS_BYTES = 2 << 20  # of a page: beyond, the rest of it is another
 _LARGE_HEADER_BYTES = 64 * 1024
-_TURN_SECONDS = 0.02
+_TURN_SECONDS = 0.001  # so short that the database is not kept waiting for its answer to be read
 _OF_STRUCTURE = {Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE, Item.PREVIEW, Item.THREADID}
 _OF_HEADER = {Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT}
 _HEADER_LIMIT_BYTES = 8 << 20  # of a message within, of which some fields are wanted
@@ -150,8 +150,8 @@ class Fetcher:
                         await asyncio.sleep(0)
                         self._began = perf_counter()
                     is_large = len(row.header) > _LARGE_HEADER_BYTES  # that takes a while to look through
-                    new[row.uid] = await asyncio.to_thread(text_of, row) if is_large else text_of(row)
-                    size_bytes += len(new[row.uid])
+                    new[row.uid] = text = await asyncio.to_thread(text_of, row) if is_large else text_of(row)
+                    size_bytes += len(text)
                     if size_bytes > _TEXTS_BYTES:
                         last = row.uid
                         break
@@ -202,7 +202,7 @@ class Fetcher:
             self._connection.write(_label(section) + b"NIL")
         elif section.fields:
             within = await self._bytes(row, *bounds)
-            self._connection.write(_of_fields(section)(within))
+            self._connection.write(_of_header(section)(within))
         else:
             self._connection.write(_label(section))
             await self._literal(row, *narrowed(*bounds, section.span))
@@ -313,27 +313,25 @@ def _writer(item: Item | Section) -> Callable[[Row], bytes]:
     """What lies in the row, and what the reply calls it."""
     if isinstance(item, Item):
         return _WRITERS[item]
-    of_header = _of_fields(item) if item.fields else _of_header(item)
+    of_header = _of_header(item)
     return lambda row: of_header(row.trace + row.header)
 
 
 def _of_header(section: Section) -> Callable[[bytes], bytes]:
-    """Makes a header a literal."""
+    """Makes a header, or some fields of it, a literal."""
     label, span = _label(section), section.span
-
-    def write(header: bytes) -> bytes:
-        start, stop = narrowed(0, len(header), span)
-        return b"%b{%d}\r\n%b" % (label, stop - start, header[start:stop])
-
-    return write
-
-
-def _of_fields(section: Section) -> Callable[[bytes], bytes]:
-    """Makes some fields of a header a literal."""
     names = frozenset(name.lower() for name in section.fields)
     besides = section.text is Text.HEADER_FIELDS_NOT
-    write = _of_header(section)
-    return lambda header: write(header_fields(header, names, besides=besides))
+
+    def write(header: bytes) -> bytes:
+        if names:
+            header = header_fields(header, names, besides=besides)
+        if span:
+            start, stop = narrowed(0, len(header), span)
+            header = header[start:stop]
+        return b"%b{%d}\r\n%b" % (label, len(header), header)
+
+    return write
 
 
 def _label(section: Section) -> bytes:

@@ -34,7 +34,7 @@ async def namespace(session: Session) -> None:
 async def find_box(session: Session, name: str, deed: Deed) -> Mailbox:
     """The mailbox of that name, as this person calls it, to do that with it. Raises NoSuchMailbox, NotDone."""
     realm = session.realm(name)
-    box = await session.server.mailboxes.named(realm.access.account.account_id, realm.inward(name))
+    box = await session.server.mailboxes.named(*realm.key(name))
     realm.must(deed)
     return realm.shown(box)
 
@@ -58,16 +58,18 @@ async def select(session: Session, command: commands.Select) -> bytes:
         raise Bad("ENABLE QRESYNC comes first")
     if command.condstore:
         session.enabled.add("CONDSTORE")
-    box = await find_box(session, command.name, Deed.READ)
-    is_read_only = command.is_read_only or changes_nothing(session.realm_of(box).access.rights)
-    changed = session.watching.enter_context(session.server.notices.watching(box.id))
-    changes = None
-    if command.resync is None:
-        snapshot = await session.server.mailboxes.snapshot(box.id)
-    else:
-        snapshot, changes = await session.server.mailboxes.resync(box.id, command.resync.modseq)
-    selected = Selected(box, snapshot, changed, is_read_only=is_read_only)
-    await session.claim_recent(selected)
+    realm, changes = session.realm(command.name), None
+    with session.server.notices.hearing() as heard:
+        if command.resync is None:
+            box, snapshot = await session.server.mailboxes.opened(*realm.key(command.name))
+        else:
+            box = await session.server.mailboxes.named(*realm.key(command.name))
+            snapshot, changes = await session.server.mailboxes.resync(box.id, command.resync.modseq)
+        changed = session.watching.enter_context(session.server.notices.watching(box.id, heard))
+    realm.must(Deed.READ)
+    is_read_only = command.is_read_only or changes_nothing(realm.access.rights)
+    selected = Selected(realm.shown(box), snapshot, changed, is_read_only=is_read_only)
+    await session.claim_recent(selected, claimed=snapshot.recent_uid)
     session.selected = selected
     await _introduce(session, selected, snapshot)
     if command.resync is not None and changes is not None and command.resync.uidvalidity == snapshot.uidvalidity:

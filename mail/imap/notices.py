@@ -12,12 +12,13 @@ from mail.errors import TryLater
 from mail.postgres import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
     from mail.postgres import Connection, Pool
 
 _CHANNEL = "mail_mailbox"
 _PAUSE = 1.0  # seconds, before listening again
+_ANY = 0  # no mailbox has this id
 
 log = structlog.get_logger()
 
@@ -28,6 +29,7 @@ class Notices:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._watched: dict[int, set[asyncio.Event]] = {}
+        self._hearers: list[set[int]] = []
 
     async def run(self) -> None:
         """Listen, until cancelled."""
@@ -53,9 +55,11 @@ class Notices:
                 await connection.remove_listener(_CHANNEL, self._hear)
 
     @contextmanager
-    def watching(self, mailbox_id: int) -> Iterator[asyncio.Event]:
-        """An event that is set whenever that mailbox changes, for as long as the block lasts."""
+    def watching(self, mailbox_id: int, heard: Set[int] = frozenset()) -> Iterator[asyncio.Event]:
+        """An event that is set when that mailbox changes, as long as the block lasts; or was `heard` of before."""
         changed = asyncio.Event()
+        if not heard.isdisjoint((mailbox_id, _ANY)):
+            changed.set()
         watchers = self._watched.setdefault(mailbox_id, set())
         watchers.add(changed)
         try:
@@ -65,12 +69,27 @@ class Notices:
             if not watchers:
                 self._watched.pop(mailbox_id, None)
 
+    @contextmanager
+    def hearing(self) -> Iterator[Set[int]]:
+        """Which mailboxes changed since the block began, 0 for any: to watch one that is only found in it."""
+        heard: set[int] = set()
+        self._hearers.append(heard)
+        try:
+            yield heard
+        finally:
+            self._hearers = [each for each in self._hearers if each is not heard]
+
     def _hear(self, *arguments: Any) -> None:
-        for mailbox_id in arguments[3].split(","):
-            for changed in self._watched.get(int(mailbox_id or 0), ()):
+        mailbox_ids = [int(mailbox_id or 0) for mailbox_id in arguments[3].split(",")]
+        for heard in self._hearers:
+            heard.update(mailbox_ids)
+        for mailbox_id in mailbox_ids:
+            for changed in self._watched.get(mailbox_id, ()):
                 changed.set()
 
     def _wake_all(self) -> None:
+        for heard in self._hearers:
+            heard.add(_ANY)
         for watchers in self._watched.values():
             for changed in watchers:
                 changed.set()

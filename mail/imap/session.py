@@ -351,11 +351,14 @@ class Session:
         if not self.is_rev2:
             self.connection.write(b"* %d RECENT\r\n" % selected.recent)
 
-    async def claim_recent(self, selected: Selected) -> None:
-        r"""This session is the one that is told of new messages as \Recent, unless it only looks."""
+    async def claim_recent(self, selected: Selected, *, claimed: int = 0) -> None:
+        r"""This session is the one that is told of new messages as \Recent, unless it only looks.
+
+        claimed: up to that UID others were told of them.
+        """
         if self.is_rev2:
             selected.forget_recent()
-        elif selected.is_read_only:
+        elif selected.is_read_only or claimed >= selected.uidnext:
             selected.note_recent(selected.asked_from)
         else:
             selected.note_recent(await self.server.mailboxes.claim_recent(selected.box.id, selected.uidnext))

@@ -330,10 +330,14 @@ class Mailboxes:
         async with connected(self._pool) as connection:
             return await sync.deep_counts(connection, mailbox_ids)
 
-    async def snapshot(self, mailbox_id: int) -> Snapshot:
-        """All that is in it, at one moment."""
+    async def opened(self, account_id: int, name: str) -> tuple[Mailbox, Snapshot]:
+        """As `named`, and all that is in it at one moment."""
         async with connected(self._pool) as connection:
-            return await sync.snapshot(connection, mailbox_id)
+            if (found := await sync.opened(connection, account_id, name)) is not None:
+                return found
+        box = await self.named(account_id, name)
+        async with connected(self._pool) as connection:
+            return box, await sync.snapshot(connection, box.id)
 
     async def resync(self, mailbox_id: int, since: int) -> tuple[Snapshot, Changes]:
         """All that is in it and what happened after that MODSEQ, at one and the same moment."""
@@ -444,6 +448,9 @@ class Mailboxes:
 
     async def expunge_deleted(self, mailbox_id: int, uids: Sequence[int] | None = None) -> tuple[int, ...]:
         r"""Remove for good what is \Deleted, all of it (None) or among these; gives the UIDs."""
+        async with connected(self._pool) as connection:  # most often nothing is: that holds nobody up
+            if not await store.deleted(connection, mailbox_id, uids):
+                return ()
         async with transaction(self._pool) as connection:
             box = (await store.lock(connection, mailbox_id))[mailbox_id]
             gone = await self._expunge(connection, box, await store.deleted(connection, mailbox_id, uids))

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mail.body.after_header import Rest, to_layout
 from mail.body.store import REST_COLUMNS
-from mail.mailbox import model
 from mail.message import Part, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
-
-    import asyncpg
 
     from mail.postgres import Connection
 
@@ -36,13 +33,13 @@ class Wanted(Flag):
 class Row(NamedTuple):
     """A message in a mailbox, and what is wanted of it; the rest is empty.
 
-    trace: all that this server stamped. header: as received. envelope, bodystructure: IMAP's, ready to send.
-    received_bytes: of header and what follows. thread: a digest, the same for all messages of a thread.
+    flags: the bits of `model.Flag`. trace: all that this server stamped. header: as received. received_bytes: of header
+    and what follows. envelope, bodystructure: IMAP's, ready to send. thread: a digest, of all messages of a thread.
     """
 
     uid: int
-    flags: model.Flag
-    keywords: tuple[str, ...]
+    flags: int
+    keywords: Sequence[str]
     modseq: int
     internal_date: datetime
     size_bytes: int
@@ -82,12 +79,13 @@ class Row(NamedTuple):
         return {"1": whole} if all(part.start == whole.start for part in self.parts) else None
 
 
-# In the order of Row's fields. Sizes of what is stored are known without reading it.
+# In the order of Row's fields. Sizes of what is stored are known without reading it. `+ 0`: before a mailbox has been
+# analysed, its whole index of MODSEQs would be walked through for each page of UIDs.
 _SIZE = "octet_length(b.header) + octet_length(b.bodystructure) + octet_length(b.envelope)"
 _FIND = """
 SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id, :columns
 FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq + 0 > $3
     AND :size <= $4::bigint
 ORDER BY m.uid
 """.replace(":size", _SIZE)
@@ -105,17 +103,16 @@ _STATEMENTS = {
 }
 _LARGE = """
 SELECT m.uid FROM mail.message AS m JOIN mail.body AS b ON b.id = m.body_id
-WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq + 0 > $3
     AND :size > $4::bigint
 ORDER BY m.uid
 """.replace(":size", _SIZE)
 _SMALL_BYTES = 64 * 1024
-_FLAGS = tuple(map(model.Flag, range(32)))  # found sooner than made
 _ANY_BYTES = 1 << 40
 
 _ROW = """
 SELECT m.uid, m.flags, m.keywords, m.modseq, m.internal_date, m.size_bytes, m.body_id
-FROM mail.message AS m WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq > $3
+FROM mail.message AS m WHERE m.mailbox_id = $1 AND m.uid = ANY($2::bigint[]) AND m.modseq + 0 > $3
 ORDER BY m.uid
 """
 
@@ -126,9 +123,9 @@ async def rows(
     """Those that are there and changed after that MODSEQ, by UID; those whose header or structure is too large to be
     held together with others are only named."""
     if not wanted:
-        return [_to_row(one) for one in await connection.fetch(_ROW, mailbox_id, uids, changed_since)], []
+        return [Row(*one) for one in await connection.fetch(_ROW, mailbox_id, uids, changed_since)], []
     asked = mailbox_id, uids, changed_since
-    found = [_to_row(one) for one in await connection.fetch(_STATEMENTS[wanted], *asked, _SMALL_BYTES)]
+    found = [Row(*one) for one in await connection.fetch(_STATEMENTS[wanted], *asked, _SMALL_BYTES)]
     if len(found) == len(uids):
         return found, []
     missing = sorted({*uids} - {row.uid for row in found})
@@ -141,7 +138,7 @@ async def row(
 ) -> list[Row]:
     """The one of that UID, however large; none when it is gone, or did not change after that MODSEQ."""
     asked = mailbox_id, [uid], changed_since, _ANY_BYTES
-    return [_to_row(record) for record in await connection.fetch(_STATEMENTS[wanted], *asked)]
+    return [Row(*one) for one in await connection.fetch(_STATEMENTS[wanted], *asked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +172,3 @@ async def states(
     known, flags, modseqs = zip(*_STATE.iter_unpack(row["packed"]), strict=True) if row["packed"] else ((), (), ())
     keywords = json.loads(row["keywords"]) if row["keywords"] else {}
     return States(known, flags, modseqs, {int(uid): words for uid, words in keywords.items()})
-
-
-def _to_row(record: asyncpg.Record) -> Row:
-    uid, flags, keywords, *more = record
-    return Row(uid, _FLAGS[flags], tuple(keywords), *more)

@@ -6,18 +6,21 @@ half. UIDs and MODSEQ grow under the mailbox row's lock, hence in the order in w
 
 from __future__ import annotations
 
+import sys
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mail.errors import NoSuchMailbox
 from mail.mailbox.model import Flag
+from mail.mailbox.store import MAILBOX_COLUMNS, to_mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
 
+    from mail.mailbox.model import Mailbox
     from mail.postgres import Connection
 
 
@@ -33,13 +36,17 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A mailbox at one moment. uids: ascending. unseen_uid: the first that is unseen, 0 for none."""
+    """A mailbox at one moment. uids: ascending. unseen_uid: the first that is unseen, 0 for none.
+
+    recent_uid: up to it, some session was told of its messages as recent.
+    """
 
     uidvalidity: int
     uidnext: int
     modseq: int
     uids: array[int]
     unseen_uid: int
+    recent_uid: int
     keywords: tuple[str, ...]
 
 
@@ -66,27 +73,46 @@ class DeepCounts:
     recent: int
 
 
+# UIDs in one value: they take a third of the time that an array of them takes.
 _SNAPSHOT = """
-SELECT b.uidvalidity, b.uidnext, b.modseq,
-       ARRAY(SELECT uid FROM mail.message WHERE mailbox_id = b.id ORDER BY uid) AS uids,
+SELECT :columns, b.recent_uid,
+       (SELECT string_agg(int8send(uid), NULL ORDER BY uid) FROM mail.message WHERE mailbox_id = b.id) AS uids,
        coalesce((SELECT min(uid) FROM mail.message WHERE mailbox_id = b.id AND flags & 1 = 0), 0) AS unseen_uid,
        ARRAY(SELECT DISTINCT unnest(keywords) FROM mail.message WHERE mailbox_id = b.id AND keywords <> '{}' LIMIT 500)
            AS keywords
-FROM mail.mailbox AS b WHERE b.id = $1
+FROM mail.mailbox AS b WHERE :which
 """
+_SNAPSHOT_BY_ID = _SNAPSHOT.replace(":columns", "b.uidvalidity, b.uidnext, b.modseq").replace(":which", "b.id = $1")
 
 
 async def snapshot(connection: Connection, mailbox_id: int) -> Snapshot:
     """All of it. Raises NoSuchMailbox."""
-    row = await connection.fetchrow(_SNAPSHOT, mailbox_id)
+    row = await connection.fetchrow(_SNAPSHOT_BY_ID, mailbox_id)
     if row is None:
         raise NoSuchMailbox
+    return _to_snapshot(row)
+
+
+_OPENED = _SNAPSHOT.replace(":columns", MAILBOX_COLUMNS).replace(":which", "b.account_id = $1 AND b.name = $2")
+
+
+async def opened(connection: Connection, account_id: int, name: str) -> tuple[Mailbox, Snapshot] | None:
+    """An account's mailbox of that name and all of it; None when there is none."""
+    row = await connection.fetchrow(_OPENED, account_id, name)
+    return None if row is None else (to_mailbox(row), _to_snapshot(row))
+
+
+def _to_snapshot(row: asyncpg.Record) -> Snapshot:
+    uids = array("q", row["uids"] or b"")
+    if sys.byteorder == "little":
+        uids.byteswap()
     return Snapshot(
         uidvalidity=row["uidvalidity"],
         uidnext=row["uidnext"],
         modseq=row["modseq"],
-        uids=array("I", row["uids"]),
+        uids=array("I", uids),
         unseen_uid=row["unseen_uid"],
+        recent_uid=row["recent_uid"],
         keywords=tuple(sorted(row["keywords"])),
     )
 

@@ -39,6 +39,7 @@ class House:
     mailboxes: Mailboxes
     blobs: MemoryStore
     clock: Clock
+    notices: Notices
     directory: MemoryDirectory
     claire: Identity
     context: ssl.SSLContext
@@ -84,7 +85,7 @@ async def house(
             await stack.enter_async_context(serve(server, [listening]))
             ports.append(listening.getsockname()[1])
         listening_for_news = asyncio.create_task(notices.run())
-        yield House(mailboxes, blobs, clock, directory, claire, client_context, *ports)
+        yield House(mailboxes, blobs, clock, notices, directory, claire, client_context, *ports)
         listening_for_news.cancel()
         await asyncio.gather(listening_for_news, return_exceptions=True)
 

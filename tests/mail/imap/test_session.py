@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from comgov.db import Database
+    from mail.mailbox import Mailbox
+    from mail.mailbox.sync import Snapshot
     from tests.mail.imap.client import Client
     from tests.mail.imap.conftest import House, Open
 
@@ -573,6 +575,32 @@ async def test_who_asks_for_modseq_is_told_it_from_then_on(house: House, claire:
     assert b"MODSEQ" not in (await claire.say("STORE 1 +FLAGS (\\Seen)"))[0]
     await claire.say("FETCH 1 MODSEQ")
     assert b"MODSEQ" in (await claire.say("STORE 1 -FLAGS (\\Seen)"))[0]
+
+
+async def test_what_comes_while_select_looks_is_told_afterwards(
+    house: House, claire: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = house.mailboxes.opened
+
+    async def slow(account_id: int, name: str) -> tuple[Mailbox, Snapshot]:
+        found = await opened(account_id, name)
+        await house.put(PLAIN)
+        await heard.wait()
+        return found
+
+    monkeypatch.setattr(house.mailboxes, "opened", slow)
+    with house.notices.watching((await house.mailboxes.named(house.claire.account_id, "INBOX")).id) as heard:
+        assert b"* 0 EXISTS" in await claire.say("SELECT INBOX")
+    await claire.send(b"i IDLE\r\n")
+    assert [await claire.line(), await claire.line()] == [b"+ Waiting", b"* 1 EXISTS"]
+
+
+async def test_close_waits_for_nobody_when_nothing_is_to_go(house: House, db: Database, claire: Client) -> None:
+    await house.put(PLAIN)
+    await claire.say("SELECT INBOX")
+    async with db.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM mail.mailbox FOR UPDATE")
+        assert (await claire.say("CLOSE"))[-1].endswith(b"OK CLOSE is done")
 
 
 async def test_who_waits_in_a_mailbox_that_is_deleted_is_told(house: House, open_session: Open) -> None:

@@ -22,8 +22,9 @@ _FRAGMENTS = {
     "INSERT_BODIES",
     "MESSAGE_COLUMNS",
     "REST_COLUMNS",
-    "_MAILBOX_COLUMNS",
+    "MAILBOX_COLUMNS",
     "_FIND",
+    "_SNAPSHOT",
 }  # parts of other statements
 
 
