@@ -61,7 +61,7 @@ TERMINAL = frozenset({Kind.SUBMISSION_REJECTION, Kind.CONSIGNMENT_FAILURE, Kind.
 """What ends the transmission to a recipient: exactly one of these is ever made for it."""
 
 ON_THE_WAY = frozenset({State.SEALED, State.TRANSMITTED})
-"""The recipient does not have it yet: the relay still works on it."""
+"""The recipient does not have it yet: it is still being delivered."""
 
 ARRIVED = (State.RECEIVED, State.OPENED, State.REGISTERED, State.ACKNOWLEDGED, State.ANSWERED)
 """The recipient has it."""
@@ -214,7 +214,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """A container brought by other means than the relay, and what was found in it.
+    """A container brought by hand rather than delivered here, and what was found in it.
 
     id: 0 until it is kept. report: as `examination.as_json` writes it. message_id: what it claims to be, if readable.
     """

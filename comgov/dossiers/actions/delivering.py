@@ -180,7 +180,7 @@ async def _trust_in_sender(platform: Platform, delivery: Delivery) -> Trust:
 
 
 def _objections(delivery: Delivery, examined: Examination) -> tuple[str, ...]:
-    """Why the recipient refuses what the relay brought, as sentences; none for what is merely undecided."""
+    """Why the recipient refuses what was delivered, as sentences; none for what is merely undecided."""
     if examination.verdict_name(examined.verdict) == "invalid":
         return tuple(documents.shorten(str(reason)) for reason in examined.reasons[:20])
     bordereau = examined.bordereau

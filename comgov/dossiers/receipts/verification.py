@@ -35,7 +35,7 @@ class Receipt:
 def verify_chain(chain: Sequence[Receipt], trust: Trust) -> Verdict:
     """Whether these receipts, in order, tell one story that holds.
 
-    chain: from SEALED on for a dossier of the relay; from acceptance or rejection on for one that was presented.
+    chain: from SEALED on for a dossier delivered here; from acceptance or rejection on for one that was presented.
     """
     found: list[Reason] = []
     reports: list[SignatureReport] = []
