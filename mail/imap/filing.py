@@ -69,7 +69,7 @@ async def select(session: Session, command: commands.Select) -> bytes:
     realm.must(Deed.READ)
     is_read_only = command.is_read_only or changes_nothing(realm.access.rights)
     selected = Selected(realm.shown(box), snapshot, changed, is_read_only=is_read_only)
-    await session.claim_recent(selected, claimed=snapshot.recent_uid)
+    await session.claim_recent(selected, claimed=box.recent_uid)
     session.selected = selected
     await _introduce(session, selected, snapshot)
     if command.resync is not None and changes is not None and command.resync.uidvalidity == snapshot.uidvalidity:

@@ -22,8 +22,10 @@ _COPIED_AT_ONCE = 50_000  # a few seconds, during which nothing else changes in 
 
 async def close(session: Session) -> None:
     """CLOSE (RFC 9051 §6.4.1)."""
-    if session.may(Deed.EXPUNGE):
-        await session.server.mailboxes.expunge_deleted(session.open_mailbox.box.id)
+    selected = session.open_mailbox
+    is_empty = not selected.uids and not selected.changed.is_set()
+    if session.may(Deed.EXPUNGE) and not is_empty:
+        await session.server.mailboxes.expunge_deleted(selected.box.id)
     session.unselect()
 
 

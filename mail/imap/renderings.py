@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Items: TypeAlias = tuple[Item | Section, ...]
     _Key: TypeAlias = tuple[int, Items, int]
 
+_LARGEST_BYTES = 64 * 1024  # a few larger ones would push out what everybody else asks for
 _PAGE_BITS = 9  # 512 UIDs stay or go together
 _OVERHEAD_BYTES = 150  # of a text beyond its own bytes
 _PAGE_OVERHEAD_BYTES = 1024
@@ -42,7 +43,7 @@ class Renderings:
         return found
 
     def keep(self, mailbox_id: int, items: Items, texts: Mapping[int, bytes]) -> None:
-        """Texts that were not known, by UID in ascending order."""
+        """Texts that were not known, by UID in ascending order; large ones are written anew each time."""
         for number, group in groupby(texts, key=_page_of):
             key = (mailbox_id, items, number)
             page = self._pages.get(key)
@@ -50,7 +51,7 @@ class Renderings:
                 page = self._pages[key] = {}
                 self._bytes += _PAGE_OVERHEAD_BYTES
             for uid in group:
-                if uid not in page:
+                if uid not in page and len(texts[uid]) <= _LARGEST_BYTES:
                     page[uid] = texts[uid]
                     self._bytes += len(texts[uid]) + _OVERHEAD_BYTES
         while self._bytes > self._limit_bytes:

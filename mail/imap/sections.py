@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mail.imap.commands import Text
@@ -53,13 +54,12 @@ def header_fields(header: bytes, names: frozenset[bytes], *, besides: bool) -> b
     A header without an empty line, that of a message without a body, has none here either.
     """
     has_end = header.endswith(b"\r\n\r\n") or header == b"\r\n"
-    text = header[:-2] if has_end else header
-    kept = []
+    kept = bytearray()
     is_kept = besides
-    for line in text.splitlines(keepends=True):  # half the time of a regular expression
+    for line in BytesIO(header[:-2] if has_end else header):  # no list of a megabyte of lines
         if line[0] not in b" \t":
             name, colon, _ = line.partition(b":")
             is_kept = (bool(colon) and name.rstrip(b" \t").lower() in names) is not besides
         if is_kept:
-            kept.append(line)
-    return b"".join(kept) + b"\r\n" if has_end else b"".join(kept)
+            kept += line
+    return bytes(kept + b"\r\n" if has_end else kept)

@@ -29,7 +29,7 @@ class Selected:
         self.box = box
         self.changed = changed
         self.is_read_only = is_read_only
-        self.uids = snapshot.uids
+        self.uids = snapshot.uids[:]  # others look at the same snapshot
         self.uidnext = snapshot.uidnext
         self.modseq = snapshot.modseq
         self.keywords = set(snapshot.keywords)

@@ -32,6 +32,7 @@ from mail.mailbox import finding, index, ordering, rows, store, sync, upkeep
 from mail.mailbox.criteria import holds
 from mail.mailbox.model import OTHER_USERS, Draft, Flag, Page, SpecialUse, Stored
 from mail.mailbox.rows import Wanted
+from mail.mailbox.snapshots import Snapshots
 from mail.octets import Spool
 from mail.postgres import connected, transaction
 
@@ -65,6 +66,7 @@ _ROWS_AT_ONCE = 500
 _CONTENTS_AT_ONCE = 64  # of 64 KiB at most
 _NAME_LIMIT = 200  # characters
 _MAILBOXES_LIMIT = 1000  # of an account
+_SNAPSHOTS_BYTES = 4 << 20  # mailboxes of 10,000 messages: a hundred of them
 _SEARCHES_AT_ONCE = 3  # fewer than the pool has connections: others have the rest
 _SEARCH_PATIENCE = 60.0  # seconds
 _INBOX = "INBOX"
@@ -84,6 +86,7 @@ class Mailboxes:
         self._blobs = blobs
         self._clock = clock
         self._header_limit_bytes = header_limit_bytes
+        self._snapshots = Snapshots(_SNAPSHOTS_BYTES)
         self._searches = asyncio.Semaphore(_SEARCHES_AT_ONCE)
 
     async def mailboxes(self, account_id: int) -> tuple[Mailbox, ...]:
@@ -331,13 +334,14 @@ class Mailboxes:
             return await sync.deep_counts(connection, mailbox_ids)
 
     async def opened(self, account_id: int, name: str) -> tuple[Mailbox, Snapshot]:
-        """As `named`, and all that is in it at one moment."""
-        async with connected(self._pool) as connection:
-            if (found := await sync.opened(connection, account_id, name)) is not None:
-                return found
+        """As `named`, and all that is in it at one moment, then or later."""
         box = await self.named(account_id, name)
-        async with connected(self._pool) as connection:
-            return box, await sync.snapshot(connection, box.id)
+        snapshot = self._snapshots.known(box.id, box.modseq)
+        if snapshot is None:
+            async with connected(self._pool) as connection:
+                snapshot = await sync.snapshot(connection, box.id)
+            self._snapshots.keep(box.id, snapshot)
+        return box, snapshot
 
     async def resync(self, mailbox_id: int, since: int) -> tuple[Snapshot, Changes]:
         """All that is in it and what happened after that MODSEQ, at one and the same moment."""

@@ -51,7 +51,8 @@ class Mailbox:
 
     name: as IMAP shows it, `/` between levels. modseq: of its latest change (RFC 7162).
     subscribed: whether mail programs show it by default, to the reader it was asked for.
-    messages, unseen: counts. size_bytes: of all its messages.
+    messages, unseen: counts. size_bytes: of all its messages. recent_uid: up to it, some session of IMAP was told of
+    its messages as recent.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Mailbox:
     messages: int
     unseen: int
     size_bytes: int
+    recent_uid: int
 
 
 @dataclass(frozen=True, kw_only=True)

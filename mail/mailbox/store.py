@@ -56,7 +56,8 @@ async def ensure_inboxes(connection: Connection, account_ids: Sequence[int]) -> 
 
 
 MAILBOX_COLUMNS = """
-id, account_id, name, uidvalidity, uidnext, modseq, special_use, subscribed, messages, unseen, size_bytes
+id, account_id, name, uidvalidity, uidnext, modseq, special_use, subscribed, messages, unseen, size_bytes,
+recent_uid
 """
 _FIELDS = MAILBOX_COLUMNS.replace(",", "").split()
 

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from mail.errors import NoSuchMailbox
 from mail.mailbox.model import Flag
-from mail.mailbox.store import MAILBOX_COLUMNS, to_mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
 
-    from mail.mailbox.model import Mailbox
     from mail.postgres import Connection
 
 
@@ -35,17 +33,13 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A mailbox at one moment. uids: ascending. unseen_uid: the first that is unseen, 0 for none.
-
-    recent_uid: up to it, some session was told of its messages as recent.
-    """
+    """A mailbox at one moment. uids: ascending. unseen_uid: the first that is unseen, 0 for none."""
 
     uidvalidity: int
     uidnext: int
     modseq: int
     uids: array[int]
     unseen_uid: int
-    recent_uid: int
     keywords: tuple[str, ...]
 
 
@@ -73,41 +67,26 @@ class DeepCounts:
 
 
 _SNAPSHOT = """
-SELECT :columns, b.recent_uid,
+SELECT b.uidvalidity, b.uidnext, b.modseq,
        ARRAY(SELECT uid FROM mail.message WHERE mailbox_id = b.id ORDER BY uid) AS uids,
        coalesce((SELECT min(uid) FROM mail.message WHERE mailbox_id = b.id AND flags & 1 = 0), 0) AS unseen_uid,
        ARRAY(SELECT DISTINCT unnest(keywords) FROM mail.message WHERE mailbox_id = b.id AND keywords <> '{}' LIMIT 500)
            AS keywords
-FROM mail.mailbox AS b WHERE :which
+FROM mail.mailbox AS b WHERE b.id = $1
 """
-_SNAPSHOT_BY_ID = _SNAPSHOT.replace(":columns", "b.uidvalidity, b.uidnext, b.modseq").replace(":which", "b.id = $1")
 
 
 async def snapshot(connection: Connection, mailbox_id: int) -> Snapshot:
     """All of it. Raises NoSuchMailbox."""
-    row = await connection.fetchrow(_SNAPSHOT_BY_ID, mailbox_id)
+    row = await connection.fetchrow(_SNAPSHOT, mailbox_id)
     if row is None:
         raise NoSuchMailbox
-    return _to_snapshot(row)
-
-
-_OPENED = _SNAPSHOT.replace(":columns", MAILBOX_COLUMNS).replace(":which", "b.account_id = $1 AND b.name = $2")
-
-
-async def opened(connection: Connection, account_id: int, name: str) -> tuple[Mailbox, Snapshot] | None:
-    """An account's mailbox of that name and all of it; None when there is none."""
-    row = await connection.fetchrow(_OPENED, account_id, name)
-    return None if row is None else (to_mailbox(row), _to_snapshot(row))
-
-
-def _to_snapshot(row: asyncpg.Record) -> Snapshot:
     return Snapshot(
         uidvalidity=row["uidvalidity"],
         uidnext=row["uidnext"],
         modseq=row["modseq"],
         uids=array("I", row["uids"]),
         unseen_uid=row["unseen_uid"],
-        recent_uid=row["recent_uid"],
         keywords=tuple(sorted(row["keywords"])),
     )
 

@@ -34,3 +34,11 @@ def test_nothing_is_kept_without_room() -> None:
     renderings = Renderings(0)
     renderings.keep(1, ITEMS, texts(*range(1000)))
     assert renderings.known(1, ITEMS, range(1000)) == {}
+
+
+def test_a_large_text_pushes_no_others_out() -> None:
+    renderings = Renderings(100_000)
+    renderings.keep(1, ITEMS, texts(1))
+    renderings.keep(1, ITEMS, {2: b"x" * 70_000})
+    renderings.keep(1, ITEMS, {3: b"x" * 70_000})
+    assert renderings.known(1, ITEMS, [1, 2, 3]) == texts(1)

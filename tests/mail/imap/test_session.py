@@ -595,6 +595,37 @@ async def test_what_comes_while_select_looks_is_told_afterwards(
     assert [await claire.line(), await claire.line()] == [b"+ Waiting", b"* 1 EXISTS"]
 
 
+async def test_a_mailbox_opened_again_is_as_it_is_now(house: House, claire: Client, open_session: Open) -> None:
+    await house.put(PLAIN)
+    other = await open_session()
+    for one in (claire, other):
+        assert b"* 1 EXISTS" in await one.say("SELECT INBOX")
+    await claire.say("STORE 1 +FLAGS.SILENT (\\Seen a-keyword)")
+    found = await claire.say("SELECT INBOX")
+    assert not any(b"UNSEEN" in line for line in found)
+    assert b"a-keyword" in b"".join(found)
+    await house.put(PLAIN)
+    found = await claire.say("SELECT INBOX")
+    assert b"* 2 EXISTS" in found
+    assert any(b"[UNSEEN 2]" in line for line in found)
+    await claire.say("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    await claire.say("CLOSE")
+    assert b"* 1 EXISTS" in await claire.say("SELECT INBOX")
+    assert b"* 1 EXPUNGE" in await other.say("NOOP")
+
+
+async def test_a_mailbox_that_did_not_change_is_not_read_again(
+    house: House, claire: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.put(PLAIN)
+    first = await claire.say("EXAMINE INBOX")
+    monkeypatch.setattr("mail.mailbox.sync.snapshot", None)
+    assert (await claire.say("EXAMINE INBOX"))[1:-1] == first[:-1]
+    monkeypatch.undo()
+    await house.put(PLAIN)
+    assert b"* 2 EXISTS" in await claire.say("EXAMINE INBOX")
+
+
 async def test_close_waits_for_nobody_when_nothing_is_to_go(house: House, db: Database, claire: Client) -> None:
     await house.put(PLAIN)
     await claire.say("SELECT INBOX")

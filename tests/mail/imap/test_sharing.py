@@ -64,7 +64,7 @@ OWN = Account(account_id=1, address=Address.parse("claire@sante.gov.test"))
 HELD = Account(account_id=2, address=POST)
 MAILBOX = Mailbox(
     id=1, account_id=2, name="INBOX", uidvalidity=1, uidnext=1, modseq=1, special_use=SpecialUse.INBOX,
-    subscribed=True, messages=0, unseen=0, size_bytes=0,
+    subscribed=True, messages=0, unseen=0, size_bytes=0, recent_uid=1,
 )  # fmt: skip
 
 
