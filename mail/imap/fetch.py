@@ -117,7 +117,7 @@ class Fetcher:
             columns.append(states.uids)
         if Item.FLAGS in items:
             told.append(b"FLAGS %b")
-            columns.append(_flags(states, selected.is_recent))
+            columns.append(_flags(states, selected))
         if Item.MODSEQ in items:
             told.append(b"MODSEQ (%d)")
             columns.append(states.modseqs)
@@ -126,10 +126,12 @@ class Fetcher:
         if still:
             texts, last = await self._texts(states.uids, still, last)
             told.append(b"%b")
-            columns.append(texts.get(uid) if uid <= last else None for uid in states.uids)  # None: gone since, or later
+            columns.append(texts.get(uid) if uid <= last else None for uid in states.uids)
         line = b"* %d FETCH (" + b" ".join(told) + b")\r\n"
-        found = zip(*columns, strict=True)
-        self._connection.write(*(line % values for values in found if values[-1] is not None))
+        found: Iterable[tuple[int | bytes | None, ...]] = zip(*columns, strict=True)
+        if still:
+            found = (values for values in found if values[-1] is not None)  # gone since, or of a later page
+        self._connection.write(*map(line.__mod__, found))
         if self._connection.is_full:
             await self._connection.flush()
         return bisect_right(uids, last)
@@ -281,17 +283,19 @@ def _enough(texts: Mapping[int, bytes]) -> int:
     return max(texts, default=0)
 
 
-def _flags(states: States, is_recent: Callable[[int], bool]) -> Iterator[bytes]:
-    """The flags of each, written once for all that have the same and no keywords."""
-    texts: dict[tuple[int, bool], bytes] = {}
-    for uid, flags in zip(states.uids, states.flags, strict=True):
-        key = flags, is_recent(uid)
-        if uid in states.keywords:
-            yield flags_text(flags, states.keywords[uid], is_recent=key[1])
-            continue
-        if key not in texts:
-            texts[key] = flags_text(flags, (), is_recent=key[1])
-        yield texts[key]
+def _flags(states: States, selected: Selected) -> Iterator[bytes]:
+    """The flags of each, written once for all that have the same, no keywords, and are not recent."""
+    plain = {flags: flags_text(flags, (), is_recent=False) for flags in set(states.flags)}
+    if not states.keywords and not selected.recent:
+        return map(plain.__getitem__, states.flags)
+
+    def text_of(uid: int, flags: int) -> bytes:
+        is_recent = selected.is_recent(uid)
+        if is_recent or uid in states.keywords:
+            return flags_text(flags, states.keywords.get(uid, ()), is_recent=is_recent)
+        return plain[flags]
+
+    return map(text_of, states.uids, states.flags)
 
 
 def _leaf(row: Row, number: str) -> Part | None:
