@@ -55,26 +55,25 @@ async def ensure_inboxes(connection: Connection, account_ids: Sequence[int]) -> 
     return found
 
 
-MAILBOX_COLUMNS = """
+_MAILBOX_COLUMNS = """
 id, account_id, name, uidvalidity, uidnext, modseq, special_use, subscribed, messages, unseen, size_bytes,
 recent_uid
 """
-_FIELDS = MAILBOX_COLUMNS.replace(",", "").split()
 
 _MAILBOXES = f"""
-SELECT {MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1
+SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1
 ORDER BY array_position('{{Inbox,Drafts,Sent,Archive,Junk,Trash}}', special_use), name
 """
 
 
 async def mailboxes(connection: Connection, account_id: int) -> tuple[Mailbox, ...]:
     """An account's, the standard ones first."""
-    return tuple(to_mailbox(row) for row in await connection.fetch(_MAILBOXES, account_id))
+    return tuple(_to_mailbox(row) for row in await connection.fetch(_MAILBOXES, account_id))
 
 
 _MAILBOXES_FOR = f"""
 SELECT {
-    MAILBOX_COLUMNS.replace(
+    _MAILBOX_COLUMNS.replace(
         "subscribed",
         '''
     CASE WHEN account_id = $2 THEN subscribed
@@ -88,10 +87,10 @@ FROM mail.mailbox WHERE account_id = ANY($1::bigint[]) ORDER BY name, id
 
 async def mailboxes_for(connection: Connection, reader_id: int, account_ids: Sequence[int]) -> tuple[Mailbox, ...]:
     """Those of several accounts, `subscribed` being the reader's choice."""
-    return tuple(to_mailbox(row) for row in await connection.fetch(_MAILBOXES_FOR, account_ids, reader_id))
+    return tuple(_to_mailbox(row) for row in await connection.fetch(_MAILBOXES_FOR, account_ids, reader_id))
 
 
-_MAILBOX = f"SELECT {MAILBOX_COLUMNS} FROM mail.mailbox WHERE id = $1"
+_MAILBOX = f"SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE id = $1"
 
 
 async def mailbox(connection: Connection, mailbox_id: int) -> Mailbox:
@@ -99,38 +98,38 @@ async def mailbox(connection: Connection, mailbox_id: int) -> Mailbox:
     row = await connection.fetchrow(_MAILBOX, mailbox_id)
     if row is None:
         raise NoSuchMailbox
-    return to_mailbox(row)
+    return _to_mailbox(row)
 
 
-_NAMED = f"SELECT {MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1 AND name = $2"
+_NAMED = f"SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1 AND name = $2"
 
 
 async def named(connection: Connection, account_id: int, name: str) -> Mailbox | None:
     """An account's mailbox of that name; None when there is none."""
     row = await connection.fetchrow(_NAMED, account_id, name)
-    return None if row is None else to_mailbox(row)
+    return None if row is None else _to_mailbox(row)
 
 
 _LOCK_TREE = f"""
-SELECT {MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))
+SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE account_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))
 ORDER BY id FOR UPDATE
 """
 
 
 async def lock_tree(connection: Connection, account_id: int, name: str) -> tuple[Mailbox, ...]:
     """Hold the mailbox of that name and all below it until the transaction ends."""
-    return tuple(to_mailbox(row) for row in await connection.fetch(_LOCK_TREE, account_id, name))
+    return tuple(_to_mailbox(row) for row in await connection.fetch(_LOCK_TREE, account_id, name))
 
 
 _INSERT_MAILBOX = f"""
-INSERT INTO mail.mailbox (account_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING {MAILBOX_COLUMNS}
+INSERT INTO mail.mailbox (account_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING {_MAILBOX_COLUMNS}
 """
 
 
 async def insert_mailbox(connection: Connection, account_id: int, name: str) -> Mailbox | None:
     """The new one; None when the name is taken."""
     row = await connection.fetchrow(_INSERT_MAILBOX, account_id, name)
-    return None if row is None else to_mailbox(row)
+    return None if row is None else _to_mailbox(row)
 
 
 _COUNT_MAILBOXES = "SELECT count(*) FROM mail.mailbox WHERE account_id = $1"
@@ -142,13 +141,13 @@ async def count_mailboxes(connection: Connection, account_id: int) -> int:
     return count
 
 
-_LOCK = f"SELECT {MAILBOX_COLUMNS} FROM mail.mailbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE"
+_LOCK = f"SELECT {_MAILBOX_COLUMNS} FROM mail.mailbox WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE"
 
 
 async def lock(connection: Connection, *mailbox_ids: int) -> dict[int, Mailbox]:
     """Hold these until the transaction ends. Raises NoSuchMailbox when one is gone."""
     rows = await connection.fetch(_LOCK, sorted(set(mailbox_ids)))
-    found = {row["id"]: to_mailbox(row) for row in rows}
+    found = {row["id"]: _to_mailbox(row) for row in rows}
     if found.keys() != set(mailbox_ids):
         raise NoSuchMailbox
     return found
@@ -466,9 +465,8 @@ async def notify(connection: Connection, *mailbox_ids: int) -> None:
     await connection.execute(_NOTIFY, ",".join(map(str, mailbox_ids)))
 
 
-def to_mailbox(row: asyncpg.Record) -> Mailbox:
-    """A row with MAILBOX_COLUMNS, among others."""
-    values = {name: row[name] for name in _FIELDS}
+def _to_mailbox(row: asyncpg.Record) -> Mailbox:
+    values = dict(row)
     use = values.pop("special_use")
     return Mailbox(**values, special_use=use and SpecialUse(use))
 

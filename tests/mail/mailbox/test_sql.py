@@ -22,9 +22,8 @@ _FRAGMENTS = {
     "INSERT_BODIES",
     "MESSAGE_COLUMNS",
     "REST_COLUMNS",
-    "MAILBOX_COLUMNS",
+    "_MAILBOX_COLUMNS",
     "_FIND",
-    "_SNAPSHOT",
 }  # parts of other statements
 
 
