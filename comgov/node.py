@@ -14,6 +14,7 @@ from comgov.config import Config
 from comgov.db import once_reachable
 from comgov.feature import Platform
 from comgov.logs import set_up_logs
+from comgov.loop import new_loop
 from comgov.postgres import borrowed_postgres_server, embedded_postgres_server
 from comgov.supervisor import Sockets, Supervisor, open_ports
 
@@ -47,7 +48,8 @@ def run(
         app.warm_up()
 
         def work(mine: Sockets, life: int) -> None:
-            asyncio.run(app.serve_worker(config, url, mine, life))
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(app.serve_worker(config, url, mine, life))
 
         supervisor = Supervisor(sockets, work, look_after_database)
         ready()

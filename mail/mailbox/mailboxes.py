@@ -8,7 +8,7 @@ from bisect import bisect_left
 from contextlib import aclosing, asynccontextmanager
 from itertools import chain
 from operator import attrgetter
-from time import monotonic
+from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from mail.octets import Octets
     from mail.postgres import Connection, Pool
 
-_INDEX_IDLE_RATIO = 9  # the index of words takes a tenth of a processor while mail arrives without end
+_INDEX_IDLE_RATIO = 9  # the index of words takes a tenth of a processor at most
 _LONGEST_REST_SECONDS = 5.0
+_BUSY_RATIO = 0.4  # of a processor that others keep busy: the index waits
+_LONGEST_WAIT_SECONDS = 60.0  # for others to be done
 _INDEXED_AT_ONCE_BYTES = 8 * 1024  # some milliseconds
 _WRITTEN_TOGETHER = 8 << 20  # characters of text, of several messages
 _RECOUNTED_TOGETHER = 200  # mailboxes that wait for nobody else meanwhile
@@ -592,7 +594,7 @@ class Mailboxes:
     async def _index(self, mailbox_id: int | None, *, idle_ratio: int = 0) -> int:
         """Batch by batch: a body leaves `unindexed` as its words arrive; one that cannot be read stays.
 
-        idle_ratio: how many times as long as a batch took it then lets others work.
+        idle_ratio: how many times as long as a batch took it then lets others work, at least.
         """
         done = 0
         unreadable: set[UUID] = set()
@@ -621,7 +623,7 @@ class Mailboxes:
             async with transaction(self._pool) as connection:
                 await index.write(connection, found)
             done += len(found)
-            await asyncio.sleep(min(idle_ratio * (monotonic() - began), _LONGEST_REST_SECONDS))
+            await _let_others_work(min(idle_ratio * (monotonic() - began), _LONGEST_REST_SECONDS))
 
     async def _words(self, body: index.PendingBody) -> index.Words:
         """A thread for long texts alone: it would take the interpreter from the loop at every reply that is sent."""
@@ -637,6 +639,17 @@ class Mailboxes:
         size = len(body.header)
         stop = min(stop - size, start - size + index.PART_LIMIT_BYTES)
         return b"".join([chunk async for chunk in read(body.rest, self._blobs, start - size, stop)])
+
+
+async def _let_others_work(least_seconds: float) -> None:
+    """Returns after so many seconds or, if others then still keep the process busy, once they do no more."""
+    until = monotonic() + _LONGEST_WAIT_SECONDS
+    while least_seconds:
+        began, used = monotonic(), process_time()
+        await asyncio.sleep(least_seconds)
+        now = monotonic()
+        if now > until or process_time() - used < _BUSY_RATIO * (now - began):
+            return
 
 
 async def _ahead(work: Callable[[int], Coroutine[Any, Any, T]], places: Iterable[int]) -> AsyncGenerator[T, None]:
