@@ -93,6 +93,10 @@ class Directory(Protocol):
         """Who receives what is sent to that address; local parts compare without case."""
         ...
 
+    def recall(self, address: Address) -> Recipient | None:
+        """What `lookup` gives, if that is known without asking anyone; None when it is not."""
+        ...
+
     async def authenticate(self, login: str, password: str, *, ip: str, service: str) -> Identity | None:
         """Who that is; None for a wrong login or password, whichever, after the same time.
 

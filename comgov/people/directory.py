@@ -73,11 +73,10 @@ class PeopleDirectory:
         Closed accounts and lists are unknown. A suspended institution still receives: nothing of it is lost.
         `postmaster` and `abuse` lead to the institution's administrators unless someone has that address.
         """
+        if (known := self.recall(address)) is not None:
+            return known
+        key = _key(address)
         now = self._ground.clock()
-        key = address_of(f"{address.local}@{address.domain}") or ""
-        answer = self._answers.get(key)
-        if answer is not None and now < answer.until:
-            return answer.recipient
         try:
             async with self._ground.db.connection() as connection:
                 recipient = await _recipient(connection, key, address.domain)
@@ -85,6 +84,11 @@ class PeopleDirectory:
             raise SystemDown(reason=error.reason) from error
         self._remember(key, recipient, now)
         return recipient
+
+    def recall(self, address: Address) -> Recipient | None:
+        """See `mail.directory.Directory.recall`."""
+        answer = self._answers.get(_key(address))
+        return answer.recipient if answer is not None and self._ground.clock() < answer.until else None
 
     async def authenticate(self, login: str, password: str, *, ip: str, service: str) -> Identity | None:
         """See `mail.directory.Directory.authenticate`. SystemDown too when the client fails too often."""
@@ -146,7 +150,7 @@ class PeopleDirectory:
 
     async def may_send_as(self, identity: Identity, address: Address) -> bool:
         """See `mail.directory.Directory.may_send_as`: never remembered, so that a post released is released."""
-        key = address_of(f"{address.local}@{address.domain}")
+        key = _key(address)
         accesses = await self._ask_accesses(identity, self._ground.clock())
         return any(access.account.address.key == key and "p" in access.rights for access in accesses)
 
@@ -157,6 +161,11 @@ class PeopleDirectory:
         if len(self._answers) >= _REMEMBERED:
             self._answers.clear()
         self._answers[key] = _Answer(recipient, now + REMEMBERED_FOR)
+
+
+def _key(address: Address) -> str:
+    """What it is kept under; empty for what no address here can be."""
+    return address_of(f"{address.local}@{address.domain}") or ""
 
 
 async def _recipient(connection: Connection, key: str, domain: str) -> Recipient:

@@ -77,6 +77,14 @@ class Relay:
         self._committer = Committer(pool)
         self._quotas = Quotas(pool)
 
+    def expect(self, giver: object) -> None:
+        """A message may come from there at once: others are committed together with it."""
+        self._committer.expected.add(giver)
+
+    def expect_no_more(self, giver: object) -> None:
+        """It came, or will not come."""
+        self._committer.expected.remove(giver)
+
     async def check_sender(self, sender: Address | None, client: Client) -> None:
         """Whether the client may use that envelope sender; raises NotPermitted or AuthenticationNeeded."""
         if client.origin is not Origin.SUBMISSION:
@@ -90,6 +98,11 @@ class Relay:
     async def _check_may_send_as(self, identity: Identity, address: Address) -> None:
         if not await self.directory.may_send_as(identity, address):
             raise NotPermitted(f"You may not send as <{address}>")
+
+    def recall_recipient(self, recipient: Address) -> Account | None:
+        """The account that receives there and has room, when that is known without asking anyone: nobody is refused."""
+        found = self.directory.recall(recipient)
+        return found if isinstance(found, Account) and self._quotas.surely_has_room(found) else None
 
     async def check_recipient(self, recipient: Address, sender: Address | None, client: Client) -> Recipient:
         """Who receives there, for RCPT.
@@ -133,7 +146,10 @@ class Relay:
         """
         await self.check_sender(envelope.sender, client)
         resolved = [
-            (recipient, await self.check_recipient(recipient, envelope.sender, client))
+            (
+                recipient,
+                self.recall_recipient(recipient) or await self.check_recipient(recipient, envelope.sender, client),
+            )
             for recipient in envelope.recipients
         ]
         if len(content) > self.config.message_limit_bytes:

@@ -26,6 +26,13 @@ class Quotas:
         self._monotonic = monotonic
         self._used: dict[int, tuple[float, int]] = {}
 
+    def surely_has_room(self, account: Account) -> bool:
+        """Whether it has room, as far as is known without asking the database."""
+        if account.quota_bytes is None:
+            return True
+        known = self._used.get(account.account_id)
+        return known is not None and self._monotonic() - known[0] <= _FRESH_FOR and known[1] < account.quota_bytes
+
     async def is_full(self, account: Account) -> bool:
         """Whether its mailboxes hold its quota or more. Raises SystemDown."""
         if account.quota_bytes is None:

@@ -34,9 +34,14 @@ class Mailbox(NamedTuple):
     route: bytes = b""
 
 
-def addresses_of(fields: Fields, name: bytes) -> list[Mailbox]:
+def addresses_of(fields: Fields, name: bytes) -> tuple[Mailbox, ...]:
     """The mailboxes of all fields of that (lower-case) name."""
-    return [mailbox for value in fields.get(name, ()) for mailbox in _parsed(value)]
+    values = fields.get(name)
+    if values is None:
+        return ()
+    if len(values) == 1:
+        return _parsed(values[0])
+    return tuple(mailbox for value in values for mailbox in _parsed(value))
 
 
 @lru_cache(maxsize=16)  # a message's are asked for twice in a row: for its envelope, and for people

@@ -231,8 +231,10 @@ def without_comments(value: bytes) -> bytes:
 def parse_parameters(value: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """A value such as `text/plain; charset=utf-8`: what stands before the first `;`, and the parameters, as written."""
     value = without_comments(value)
-    head, _, _ = value.partition(b";")
-    parameters = []
+    head, semicolon, _ = value.partition(b";")
+    parameters: list[tuple[bytes, bytes]] = []
+    if not semicolon:
+        return head.strip(), parameters
     for found in islice(_PARAMETER.finditer(value, len(head)), _PARAMETERS_LIMIT):
         quoted = found[2]
         parameters.append((found[1], found[3] if quoted is None else _ESCAPE.sub(rb"\1", quoted)))
@@ -279,6 +281,8 @@ def _one(pieces: list[_Piece]) -> list[tuple[bytes, bytes]]:
 
 def parameter(parameters: list[tuple[bytes, bytes]], name: bytes) -> str:
     """One parameter as text, its pieces joined and decoded (RFC 2231; also the encoded words of older mailers)."""
+    if not parameters:
+        return ""
     named = {key.lower(): value for key, value in reversed(joined(parameters))}
     encoded = named.get(name + b"*")
     if encoded is None:

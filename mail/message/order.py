@@ -14,7 +14,7 @@ from mail.message.subject import base_subject
 from mail.message.text import collation_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mail.message.addresses import Mailbox
     from mail.message.header import Fields
@@ -48,7 +48,9 @@ class Order:
     lineage: bytes
 
 
-def order_of(fields: Fields, header: bytes, subject: str, senders: list[Mailbox], recipients: list[Mailbox]) -> Order:
+def order_of(
+    fields: Fields, header: bytes, subject: str, senders: Sequence[Mailbox], recipients: Sequence[Mailbox]
+) -> Order:
     """subject: decoded. senders, recipients: the addresses of From and To."""
     base = base_subject(subject)
     return Order(
@@ -63,11 +65,11 @@ def order_of(fields: Fields, header: bytes, subject: str, senders: list[Mailbox]
     )
 
 
-def _mailbox(addresses: list[Mailbox]) -> str:
+def _mailbox(addresses: Sequence[Mailbox]) -> str:
     return collation_key(decode(addresses[0].local or b"")[:_SHOWN_LIMIT]) if addresses else ""
 
 
-def _name(addresses: list[Mailbox]) -> str:
+def _name(addresses: Sequence[Mailbox]) -> str:
     if not addresses:
         return ""
     found = addresses[0]

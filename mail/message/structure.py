@@ -30,7 +30,7 @@ from mail.message.text import preview
 from mail.octets import count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from mail.message.addresses import Mailbox
@@ -101,7 +101,7 @@ def scan(content: Octets) -> Structure:
     )
 
 
-def _names(addresses: list[Mailbox]) -> str:
+def _names(addresses: Sequence[Mailbox]) -> str:
     """`Claire N. <claire@sante.gov.test>, …` for display."""
     shown = []
     for mailbox in addresses[:20]:

@@ -13,13 +13,10 @@ from mail.octets import Spool
 from mail.postgres import is_full
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
-
     from mail.octets import Octets
 
 _END = b"\r\n.\r\n"
-_READ_BYTES = 64 * 1024
+_PIECE_BYTES = 64 * 1024  # of a message, from which on it is taken in before its end has come
 
 
 class BadLine(Refused):
@@ -30,65 +27,84 @@ class BadLine(Refused):
     sentence = "A command ends in CRLF and holds no other CR, LF or NUL"
 
 
-class Disconnected(Exception):
-    """The client is gone, in the middle of something or between two commands."""
-
-
 class Wire:
-    """What has arrived and is not yet used."""
+    """What has arrived and is not yet used. Nothing waits here: what is not whole yet is None."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
+    def __init__(self) -> None:
         self._pending = bytearray()
+        self._looked_at = 0  # so many bytes, which hold no end of a line or of the message
+        self._is_too_long = False
+        self._intake: _Intake | None = None
+
+    def __len__(self) -> int:
+        """How many bytes wait."""
+        return len(self._pending)
+
+    def feed(self, data: bytes) -> None:
+        """More has arrived."""
+        self._pending += data
 
     def discard(self) -> None:
         """Forget what has arrived: after STARTTLS, nothing that came in clear may count (RFC 3207 §4.2)."""
         self._pending.clear()
+        self._looked_at = 0
+        self._is_too_long = False
+        self._end_message()
 
-    async def line(self, limit_bytes: int) -> bytes:
-        """The next command line, without its CRLF. Raises BadLine, having passed over it, and Disconnected."""
-        start = 0
-        is_too_long = False
-        while (end := self._pending.find(b"\n", start)) < 0:
-            start = len(self._pending)
-            if start > limit_bytes:
-                is_too_long = True
+    def line(self, limit_bytes: int) -> bytes | None:
+        """The next command line, without its CRLF. Raises BadLine, having passed over it."""
+        end = self._pending.find(b"\n", self._looked_at)
+        if end < 0:
+            self._looked_at = len(self._pending)
+            if self._looked_at > limit_bytes:
+                self._is_too_long = True
                 self._pending.clear()
-                start = 0
-            await self._receive()
+                self._looked_at = 0
+            return None
         line = bytes(self._pending[: end + 1])
         del self._pending[: end + 1]
-        if is_too_long or len(line) > limit_bytes:
+        self._looked_at = 0
+        if self._is_too_long or end >= limit_bytes:
+            self._is_too_long = False
             raise BadLine("The command line is too long")
         text = line[:-2]
         if not line.endswith(b"\r\n") or b"\r" in text or b"\0" in text:
             raise BadLine
         return text
 
-    async def message(self, *, limit_bytes: int, line_limit_bytes: int, tick: Callable[[], None]) -> Octets:
-        """The message that DATA announced, its dots unstuffed, up to the one true end, which is passed over.
+    @property
+    def is_in_message(self) -> bool:
+        """Whether what comes next is a message, or the rest of one."""
+        return self._intake is not None
 
-        tick: called whenever something arrives.
-        Raises, once the end was seen, MessageTooLarge, Malformed, SystemFull and SystemDown; Disconnected.
+    def begin_message(self, *, limit_bytes: int, line_limit_bytes: int) -> None:
+        """DATA was said: what comes is a message."""
+        self._intake = _Intake(limit_bytes, line_limit_bytes)
+        self._pending[:0] = b"\r\n"  # the end of the DATA command's line: a lone dot may follow it at once
+        self._looked_at = 0
+
+    def message(self) -> Octets | None:
+        """The message, its dots unstuffed, up to the one true end, which is passed over.
+
+        Raises, once the end was seen, MessageTooLarge, Malformed, SystemFull and SystemDown.
         """
-        intake = _Intake(limit_bytes, line_limit_bytes)
+        assert self._intake is not None
+        end = self._pending.find(_END, self._looked_at)
+        if end < 0:
+            self._hand_over(self._intake)
+            self._looked_at = max(0, len(self._pending) - len(_END) + 1)
+            return None
         try:
-            self._pending[:0] = b"\r\n"  # the end of the DATA command's line: a lone dot may follow it at once
-            scanned = 0
-            while (end := self._pending.find(_END, scanned)) < 0:
-                self._hand_over(intake)
-                scanned = max(0, len(self._pending) - len(_END) + 1)
-                await self._receive()
-                tick()
-            intake.take(bytes(self._pending[: end + 2]))
+            self._intake.take(bytes(self._pending[: end + 2]))
             del self._pending[: end + len(_END)]
-            return intake.finish()
+            return self._intake.finish()
         finally:
-            intake.discard()
+            self._looked_at = 0
+            self._end_message()
 
     def _hand_over(self, intake: _Intake) -> None:
         """Move whole lines from what is pending; the last line stays, with the CRLF before it."""
-        if len(self._pending) < _READ_BYTES:
+        if len(self._pending) < _PIECE_BYTES:
             return
         cut = self._pending.rfind(b"\r\n")
         if cut <= 0:
@@ -96,11 +112,10 @@ class Wire:
         intake.take(bytes(self._pending[:cut]))
         del self._pending[:cut]
 
-    async def _receive(self) -> None:
-        chunk = await self._reader.read(_READ_BYTES)
-        if not chunk:
-            raise Disconnected
-        self._pending += chunk
+    def _end_message(self) -> None:
+        if self._intake is not None:
+            self._intake.discard()
+            self._intake = None
 
 
 class _Intake:

@@ -94,6 +94,13 @@ async def test_nobody_else_is(subject: Subject, written: str, answer: NotHere) -
     assert await subject.directory.lookup(Address.parse(written)) is answer
 
 
+@pytest.mark.parametrize("written", ["claire@sante.gov.test", "nobody@sante.gov.test", "claire@gov.test"])
+async def test_what_is_recalled_is_what_was_found(subject: Subject, written: str) -> None:
+    address = Address.parse(written)
+    assert subject.directory.recall(address) in (None, await subject.directory.lookup(address))
+    assert subject.directory.recall(address) in (None, await subject.directory.lookup(address))
+
+
 async def test_a_list_opens_to_its_members_and_names_who_may_post(subject: Subject) -> None:
     tous, avis = await subject.directory.lookup(TOUS), await subject.directory.lookup(AVIS)
     assert isinstance(tous, MailingList) and isinstance(avis, MailingList)

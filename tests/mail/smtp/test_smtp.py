@@ -291,6 +291,20 @@ async def test_pipelined_commands_are_answered_in_order(start: Start, post: Post
     assert await subjects(post) == ["one", ""]
 
 
+async def test_many_pipelined_commands_are_answered_in_order(
+    talk: Talk, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post.relay, "recall_recipient", lambda _address: None)  # each RCPT has to wait
+    assert (await talk.say("MAIL FROM:<anna@example.org>")).startswith("250 ")
+    counts = range(95, 106)  # others have their turn after a hundred
+    said = b"".join(b"NOOP\r\n" * count + b"RCPT TO:<eric@finances.gov.test>\r\n" for count in counts)
+    await talk.send(said + b"RCPT TO:<nobody@sante.gov.test>\r\n")
+    for count in counts:
+        assert [(await talk.reply())[:9] for _ in range(count)] == ["250 2.0.0"] * count
+        assert (await talk.reply()).startswith("250 2.1.5 ")
+    assert (await talk.reply()).startswith("550 ")
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64])
 async def test_a_message_in_small_pieces_arrives_unstuffed(talk: Talk, post: Post, size: int) -> None:
     assert (await talk.begin()).startswith("354 ")
@@ -520,7 +534,7 @@ async def test_a_client_that_reads_no_replies_is_dropped(
     client_context: ssl.SSLContext,
     service: Service,
 ) -> None:
-    monkeypatch.setattr("mail.smtp.session._GOODBYE_SECONDS", 0.1)
+    monkeypatch.setattr("mail.smtp.connection._GOODBYE_SECONDS", 0.1)
     limits = Config(command_timeout=timedelta(seconds=0.3), connection_limit_per_ip=1)
     port = await start(service, make_post(db.pool, clock, limits))
     context = client_context if service is Service.SUBMISSIONS else None
@@ -570,6 +584,7 @@ async def test_an_unforeseen_failure_tells_the_client_nothing(
         raise ZeroDivisionError("the secret of the house")
 
     monkeypatch.setattr(post.directory, "lookup", fail)
+    monkeypatch.setattr(post.directory, "recall", lambda _address: None)
     await talk.say("MAIL FROM:<anna@example.org>")
     assert await talk.say("RCPT TO:<eric@finances.gov.test>") == (
         "451 4.3.0 A part of this server is down for now; try again later"
@@ -581,6 +596,7 @@ async def test_a_directory_that_is_down_defers(talk: Talk, post: Post, monkeypat
         raise SystemDown(reason="no database")
 
     monkeypatch.setattr(post.directory, "lookup", down)
+    monkeypatch.setattr(post.directory, "recall", lambda _address: None)
     await talk.say("MAIL FROM:<anna@example.org>")
     assert (await talk.say("RCPT TO:<eric@finances.gov.test>")).startswith("451 4.3.0 ")
 

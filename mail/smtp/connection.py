@@ -1,0 +1,367 @@
+"""One SMTP connection, from the greeting to the last reply, whatever is said on it.
+
+aiosmtpd carries the connection, its task, its timer and STARTTLS. What the client says is answered in the same pass of
+the loop that brought it; only what must wait (a look into the directory, a commit, a handshake) is left to the task,
+and what the client says meanwhile waits with it. Every failure, foreseen or not, becomes a reply that tells nothing of
+our insides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import structlog
+from aiosmtpd import smtp as aiosmtpd
+
+from mail.errors import Closing, MailboxFull, MailError, SystemDown, TooManyRecipients
+from mail.smtp.replies import Slow, TooManyConnections, TooManyErrors
+from mail.smtp.transaction import Transaction
+from mail.smtp.wire import Wire
+
+if TYPE_CHECKING:
+    from mail.directory import Identity
+    from mail.envelope import Client
+    from mail.octets import Octets
+    from mail.smtp.server import Server
+
+log = structlog.get_logger()
+
+_COMMAND_LIMIT_BYTES = 12_288  # RFC 4954 §4, for AUTH; far above what the others need
+_READ_AHEAD_BYTES = 64 * 1024  # of what waits for an answer
+_ANSWERS_AT_ONCE = 100  # then others have their turn
+_BLAMELESS = (MailboxFull, TooManyRecipients)  # what a well-meaning client may meet again and again in one message
+_GOODBYE_SECONDS = 10.0  # for a client to read what it was told last
+
+Later: TypeAlias = Callable[[], Awaitable[str]]
+"""Gives a reply, but not at once."""
+
+
+class Facts(aiosmtpd.Session):
+    """What this session has learnt; STARTTLS begins it anew (RFC 3207 §4.2). client: once it was asked for."""
+
+    identity: Identity | None = None
+    client: Client | None = None
+
+
+class Disconnected(Exception):
+    """The client is gone, in the middle of something."""
+
+
+class Connection(aiosmtpd.SMTP):
+    """A connection. Who inherits it says how a command is obeyed."""
+
+    session: Facts
+    transport: asyncio.Transport | None
+    transaction: Transaction
+
+    # What aiosmtpd's own set-up would find out anew at each connection, looking through all attributes for commands and
+    # hooks, which took 3 % of a worker's time.
+    _handler_coroutine: asyncio.Task[None] | None = None
+    _original_transport: asyncio.BaseTransport | None = None
+    _timeout_handle: asyncio.TimerHandle | None = None
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._wire = Wire()
+        self._errors = 0
+        self._is_admitted = False
+        self._is_busy = False  # with what must wait
+        self._is_stalled = False  # for the client reads no replies
+        self._is_paused = False  # as more has come than may wait
+        self._has_ended = False  # the client says no more
+        self._accept: Callable[[Octets], Awaitable[str]]  # the message that is coming in
+        self._asked: asyncio.Future[bytes] | None = None
+        self._deadline = 0.0  # these two by the loop's clock
+        self._message_deadline = 0.0
+        self.ip = ""
+        self._cipher: tuple[str, str, int] | None = None
+        loop = asyncio.get_running_loop()
+        self._work: asyncio.Future[Later] = loop.create_future()
+        self.loop = loop
+        self.hostname = server.relay.hostname
+        self.tls_context = server.tls_context
+        self.enable_SMTPUTF8 = True
+        self.transport = None
+        self._handle_hooks = {}
+        self._timeout_duration = server.config.command_timeout.total_seconds()
+        reader = asyncio.StreamReader(loop=loop)
+        asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
+
+    def obey(self, line: bytes) -> str | Later:
+        """Do what a command line says, without its CRLF; gives the reply. Raises MailError."""
+        raise NotImplementedError
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A new connection, or the same one after STARTTLS."""
+        self._cipher = transport.get_extra_info("cipher")
+        if not self.is_admitted(transport):
+            self._say(TooManyConnections().reply)
+            transport.close()
+            return
+        self._wire.discard()
+        super().connection_made(transport)
+        if self._original_transport is None:
+            self._server.relay.expect(self)
+            self._say(f"220 {self.hostname} ESMTP")
+
+    def is_admitted(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether there is room for the client, who is counted in at the first asking."""
+        if not self._is_admitted:
+            peer = transport.get_extra_info("peername")
+            self.ip = peer[0] if isinstance(peer, tuple) else ""
+            self._is_admitted = self._server.admit(self, self.ip)
+            self.transport = transport  # type: ignore[assignment]  # a stream's, whatever the loop
+        return self._is_admitted
+
+    def data_received(self, data: bytes) -> None:
+        """More from the client; nothing is heard from one that was turned away."""
+        if self._is_admitted:
+            self._wire.feed(data)
+            self._go_on()
+
+    def eof_received(self) -> bool | None:
+        """The client has said all it will say. What it has said is still done and answered."""
+        if not self._is_admitted:
+            return False
+        self._has_ended = True
+        self._go_on()
+        return not self.is_encrypted
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone; a commit that runs goes on."""
+        self._server.dismiss(self, self.ip)
+        self._server.relay.expect_no_more(self)
+        self._wire.discard()
+        if self._is_admitted:
+            super().connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """The client is slow to take its replies: it gets no others until it has."""
+        super().pause_writing()
+        self._is_stalled = True
+
+    def resume_writing(self) -> None:
+        """It has taken most of them."""
+        super().resume_writing()
+        self._is_stalled = False
+        self._go_on()
+
+    # What aiosmtpd calls
+
+    def _create_session(self) -> Facts:
+        return Facts(self.loop)
+
+    def _set_rset_state(self) -> None:
+        self.transaction = Transaction()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """The client has so many seconds from now. A timer that runs is put off rather than set anew: it looks, when it
+        is over, how much is left."""
+        self._deadline = self.loop.time() + (duration or self._timeout_duration)
+        if self._timeout_handle is None or self._deadline < self._timeout_handle.when():
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        if self.loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self.say_goodbye(Slow().reply)
+
+    async def _handle_client(self) -> None:
+        """Do what must wait, one thing after the other."""
+        try:
+            while True:
+                later = await self._work
+                self._work = self.loop.create_future()
+                try:
+                    reply = await later()
+                except (Disconnected, ConnectionError, aiosmtpd.TLSSetupException):
+                    return  # the client is gone, or what it speaks is no TLS
+                except Exception as error:  # noqa: BLE001 -- logged there
+                    reply = self._excuse(error)
+                del later  # which may hold a message
+                self._answer(reply)
+                self._resume()
+        finally:
+            self._server.dismiss(self, self.ip)  # nobody tells us of a connection lost while TLS was being set up
+            if self.transport is not None and not self.transport.is_closing():  # closed twice, TLS cannot abort
+                self.transport.close()
+
+    # The conversation
+
+    def _go_on(self) -> None:
+        """Answer what has arrived, up to what must wait."""
+        answers = 0
+        while not (self._is_busy or self._is_stalled or self._is_gone) and self._answer_one():
+            answers += 1
+            if answers == _ANSWERS_AT_ONCE and not self._is_busy:
+                self._is_busy = True
+                self.loop.call_soon(self._resume)
+        self._hold_back()
+        if self._has_ended and not self._is_busy and not self._is_stalled:
+            self._end()
+
+    def _resume(self) -> None:
+        self._is_busy = False
+        self._go_on()
+
+    def _answer_one(self) -> bool:
+        """Answer a command or a message; False when none is whole."""
+        if self._asked is not None:
+            return self._pass_on(self._asked)
+        try:
+            reply = self._next_reply()
+        except Exception as error:  # noqa: BLE001 -- logged there
+            reply = self._excuse(error)
+        if reply is None:
+            return False
+        if isinstance(reply, str):
+            self._answer(reply)
+        else:
+            self._is_busy = True
+            self._work.set_result(reply)
+        return True
+
+    def _pass_on(self, asked: asyncio.Future[bytes]) -> bool:
+        try:
+            line = self._wire.line(_COMMAND_LIMIT_BYTES)
+        except MailError as error:
+            asked.set_exception(error)
+        else:
+            if line is None:
+                return False
+            asked.set_result(line)
+        self._asked = None
+        self._is_busy = True
+        return True
+
+    def _next_reply(self) -> str | Later | None:
+        """None when there is nothing to reply to. Raises MailError."""
+        if self._wire.is_in_message:
+            return self._reply_to_message()
+        line = self._wire.line(_COMMAND_LIMIT_BYTES)
+        return None if line is None else self.obey(line)
+
+    def _reply_to_message(self) -> Later | None:
+        content = self._wire.message()
+        if content is not None:
+            return partial(self._accept, content)
+        silence = self._server.config.command_timeout.total_seconds()
+        self._reset_timeout(max(0.001, min(silence, self._message_deadline - self.loop.time())))
+        return None
+
+    def _answer(self, reply: str) -> None:
+        """Say it; the empty reply was said already. What comes next has its time from now."""
+        self._reset_timeout()
+        if reply:
+            self._say(reply)
+        if self._errors >= self._server.config.error_limit:
+            self.say_goodbye(TooManyErrors().reply)
+        elif self._server.is_closing:
+            self.say_goodbye(Closing().reply)
+
+    def _excuse(self, error: Exception) -> str:
+        """The reply to what failed; it counts towards the limit of the session."""
+        if not isinstance(error, MailError):  # the client learns nothing of it, the log does
+            log.exception("smtp.failed", ip=self.ip, exc_info=error)
+            self._errors += 1
+            return SystemDown().reply
+        if error.reason:
+            log.warning("smtp.refused", ip=self.ip, reply=error.reply, reason=error.reason)
+        self._errors += not isinstance(error, _BLAMELESS)
+        return error.reply
+
+    def _say(self, reply: str) -> None:
+        if self.transport is not None:
+            self.transport.write(f"{reply}\r\n".encode())
+
+    def _hold_back(self) -> None:
+        """Read no more of a client whose next commands wait and are many."""
+        is_too_much = (self._is_busy or self._is_stalled) and len(self._wire) > _READ_AHEAD_BYTES
+        if is_too_much != self._is_paused and self.transport is not None:
+            self._is_paused = is_too_much
+            if is_too_much:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _end(self) -> None:
+        if self._asked is not None:
+            self._asked.set_exception(Disconnected())
+            self._asked = None
+        elif self.transport is not None:
+            self.transport.close()
+
+    # What commands need
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS is up."""
+        return self._cipher is not None
+
+    @property
+    def encryption(self) -> str:
+        """Such as `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty in clear."""
+        return f"{self._cipher[1]} {self._cipher[0]}" if self._cipher else ""
+
+    def bear_no_more(self) -> None:
+        """One more error ends the session."""
+        self._errors = self._server.config.error_limit
+
+    def expect_message(self, accept: Callable[[Octets], Awaitable[str]]) -> None:
+        """What comes next is a message; `accept` gives the reply to it."""
+        config = self._server.config
+        self._wire.begin_message(limit_bytes=config.message_limit_bytes, line_limit_bytes=config.line_limit_bytes)
+        self._message_deadline = self.loop.time() + config.data_timeout.total_seconds()
+        self._accept = accept
+
+    def say_goodbye(self, reply: str) -> None:
+        """Say this and close."""
+        if self.transport is not None:
+            self._say(reply)
+            self.transport.close()
+            if self.transport.get_write_buffer_size():  # a client that reads nothing would keep its place for ever
+                self.loop.call_later(_GOODBYE_SECONDS, self.abort)
+
+    async def ask(self, challenge: str) -> bytes:
+        """Say this; gives the line that comes back. Raises BadLine, Disconnected."""
+        self._say(challenge)
+        asked: asyncio.Future[bytes] = self.loop.create_future()
+        self._asked = asked
+        self._resume()
+        return await asked
+
+    async def start_tls(self) -> str:
+        """Say so and go on in TLS; whatever came in clear before, and is not yet answered, is forgotten."""
+        self._wire.discard()
+        self._hold_back()
+        await self.smtp_STARTTLS("")
+        return ""
+
+    # What the service asks
+
+    def end_when_idle(self) -> None:
+        """Close now if no command is being worked on, otherwise after it."""
+        if self._handler_coroutine is None:  # TLS is not up yet, nothing can be said
+            self.abort()
+        elif not (self._is_busy or self._asked or self._wire.is_in_message):
+            self.say_goodbye(Closing().reply)
+
+    def abort(self) -> None:
+        """Close, whatever is going on."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    @property
+    def _is_gone(self) -> bool:
+        return self.transport is None or self.transport.is_closing()
