@@ -100,7 +100,8 @@ class Relay:
             raise NotPermitted(f"You may not send as <{address}>")
 
     def recall_recipient(self, recipient: Address) -> Account | None:
-        """The account that receives there and has room, when that is known without asking anyone: nobody is refused."""
+        """The account that receives there and has room, if that is known without asking anyone: `check_recipient` would
+        take it. None says nothing."""
         found = self.directory.recall(recipient)
         return found if isinstance(found, Account) and self._quotas.surely_has_room(found) else None
 

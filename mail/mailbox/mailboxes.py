@@ -623,7 +623,8 @@ class Mailboxes:
             async with transaction(self._pool) as connection:
                 await index.write(connection, found)
             done += len(found)
-            await _let_others_work(min(idle_ratio * (monotonic() - began), _LONGEST_REST_SECONDS))
+            if idle_ratio:
+                await _let_others_work(min(idle_ratio * (monotonic() - began), _LONGEST_REST_SECONDS))
 
     async def _words(self, body: index.PendingBody) -> index.Words:
         """A thread for long texts alone: it would take the interpreter from the loop at every reply that is sent."""
@@ -644,7 +645,7 @@ class Mailboxes:
 async def _let_others_work(least_seconds: float) -> None:
     """Returns after so many seconds or, if others then still keep the process busy, once they do no more."""
     until = monotonic() + _LONGEST_WAIT_SECONDS
-    while least_seconds:
+    while True:
         began, used = monotonic(), process_time()
         await asyncio.sleep(least_seconds)
         now = monotonic()
