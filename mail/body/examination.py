@@ -6,8 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from mail.body.after_header import THREAD_FROM_BYTES, Rest, in_row
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
 
     from mail.octets import Octets
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Body:
+
+class Body(NamedTuple):
     """A row of mail.body, ready to insert: see the migration for each column."""
 
     id: UUID
@@ -40,16 +40,15 @@ class Body:
     @property
     def parts_json(self) -> str:
         """The leaves as arrays, in the order of Part's fields."""
-        return json.dumps([part.to_row() for part in self.structure.parts], ensure_ascii=False)
+        return _json(self.structure.parts)
 
     @property
     def sections_json(self) -> str | None:
         """The places of the parts by number, as arrays in the order of Place's fields."""
-        return json.dumps(self.structure.sections) if self.structure.sections else None
+        return _json(self.structure.sections) if self.structure.sections else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """All that takes a walk over the content. rest: None when it is for the object store.
 
     has_clean_lines: every CR and LF stands in a CRLF. is_8bit: some byte is above 127.

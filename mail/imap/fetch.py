@@ -24,7 +24,8 @@ from mail.imap.moments import moment_text
 from mail.imap.replies import NotDone
 from mail.imap.sections import bounds_of, header_fields, narrowed
 from mail.mailbox.rows import Wanted
-from mail.message import imap
+from mail.message.imap import without_extensions
+from mail.message.strings import string
 from mail.octets import Spool, chunks
 
 if TYPE_CHECKING:
@@ -349,8 +350,8 @@ _WRITERS: dict[Item, Callable[[Row], bytes]] = {
     Item.RFC822_SIZE: lambda row: b"RFC822.SIZE %d" % row.size_bytes,
     Item.ENVELOPE: lambda row: b"ENVELOPE " + row.envelope,
     Item.BODYSTRUCTURE: lambda row: b"BODYSTRUCTURE " + row.bodystructure,
-    Item.BODY: lambda row: b"BODY " + imap.without_extensions(row.bodystructure),
+    Item.BODY: lambda row: b"BODY " + without_extensions(row.bodystructure),
     Item.EMAILID: lambda row: b"EMAILID (%b)" % row.body_id.hex.encode("ascii"),
     Item.THREADID: lambda row: b"THREADID (T%b)" % row.thread.hex().encode("ascii"),
-    Item.PREVIEW: lambda row: b"PREVIEW " + imap.string(row.preview.encode()),
+    Item.PREVIEW: lambda row: b"PREVIEW " + string(row.preview.encode()),
 }

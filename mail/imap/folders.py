@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mail.imap import names
 from mail.imap.commands import List, StatusItem
 from mail.mailbox.model import SpecialUse
-from mail.message.imap import string
+from mail.message.strings import string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

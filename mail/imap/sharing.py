@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mail.imap import access, filing, folders
 from mail.imap.access import Deed
 from mail.imap.replies import Bad, NotDone
-from mail.message.imap import string
+from mail.message.strings import string
 
 if TYPE_CHECKING:
     from mail.directory import Account

@@ -165,7 +165,7 @@ async def pending(connection: Connection, mailbox_id: int | None, besides: Colle
             header=row["header"],
             rest=to_rest(row),
             shown=(row["subject"], row["from_text"], row["to_text"]),
-            parts=tuple(Part.from_row(part) for part in json.loads(row["parts"])),
+            parts=tuple(Part(*part) for part in json.loads(row["parts"])),
             sections=tuple(Place(*place) for place in json.loads(row["sections"] or "{}").values()),
         )
         for row in await connection.fetch(_PENDING, mailbox_id, _BATCH, list(besides))

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mail.body.store import order_columns
-from mail.message.addresses import addresses_of
 from mail.message.header import decode, last, parse_date, split_fields
 from mail.message.order import Order, order_of
 
@@ -48,7 +47,6 @@ async def fill(connection: Connection, mailbox_id: int | None) -> int:
 
 def _order(header: bytes) -> tuple[Order, date | None]:
     fields = split_fields(header)
-    senders, recipients = addresses_of(fields, b"from"), addresses_of(fields, b"to")
-    order = order_of(fields, header, decode(last(fields, b"subject") or b""), senders, recipients)
+    order = order_of(fields, header, decode(last(fields, b"subject") or b""))
     sent_at = parse_date(last(fields, b"date") or b"")
     return order, sent_at and sent_at.date()

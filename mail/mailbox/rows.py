@@ -68,7 +68,7 @@ class Row(NamedTuple):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The leaves, in order; for CONTENT."""
-        return tuple(Part.from_row(part) for part in json.loads(self.parts_json))
+        return tuple(Part(*part) for part in json.loads(self.parts_json))
 
     @property
     def sections(self) -> Mapping[str, Place] | None:

@@ -233,7 +233,7 @@ async def content(connection: Connection, message: Message) -> Content | None:
         size_bytes=row["size_bytes"],
         envelope=row["envelope"],
         bodystructure=row["bodystructure"],
-        parts=tuple(Part.from_row(part) for part in json.loads(row["parts"])),
+        parts=tuple(Part(*part) for part in json.loads(row["parts"])),
     )
 
 

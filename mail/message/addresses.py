@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mail.message.header import comment_end
-
-if TYPE_CHECKING:
-    from mail.message.header import Fields
 
 MAILBOXES_LIMIT = 1000  # mailboxes of one field that are looked at
 _TOKEN = re.compile(
@@ -32,21 +28,6 @@ class Mailbox(NamedTuple):
     local: bytes | None
     host: bytes | None
     route: bytes = b""
-
-
-def addresses_of(fields: Fields, name: bytes) -> tuple[Mailbox, ...]:
-    """The mailboxes of all fields of that (lower-case) name."""
-    values = fields.get(name)
-    if values is None:
-        return ()
-    if len(values) == 1:
-        return _parsed(values[0])
-    return tuple(mailbox for value in values for mailbox in _parsed(value))
-
-
-@lru_cache(maxsize=16)  # a message's are asked for twice in a row: for its envelope, and for people
-def _parsed(value: bytes) -> tuple[Mailbox, ...]:
-    return tuple(parse_addresses(value))
 
 
 def parse_addresses(value: bytes) -> list[Mailbox]:

@@ -5,77 +5,34 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mail.message.addresses import addresses_of
 from mail.message.header import last, without_comments
+from mail.message.people import people_of
+from mail.message.strings import nstring, string, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mail.message.header import Fields
 
-_QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")
-_QUOTABLE_ESCAPED = re.compile(rb"[ -~]*")
-_ESCAPED = re.compile(rb'(["\\])')
-_BLANKS = re.compile(rb"[ \t]+")
 _TOKEN_OF_LIST = re.compile(rb"[^\s,;]+")
 
 
-def string(value: bytes) -> bytes:
-    """A quoted string, or a literal when it holds what quotes cannot."""
-    if _QUOTABLE.fullmatch(value):
-        return b'"%b"' % value
-    if _QUOTABLE_ESCAPED.fullmatch(value):
-        return b'"%b"' % _ESCAPED.sub(rb"\\\1", value)
-    return b"{%d}\r\n%b" % (len(value), value)
-
-
-def nstring(value: bytes | None) -> bytes:
-    """A string, NIL for None."""
-    return b"NIL" if value is None else string(value)
-
-
-def _words(value: bytes | None) -> bytes:
-    """A string for people: one blank between words, however they were folded; NIL for None."""
-    if value is not None and (b"  " in value or b"\t" in value):
-        value = _BLANKS.sub(b" ", value)
-    return nstring(value and value.strip(b" "))
-
-
 def envelope(fields: Fields) -> bytes:
-    """The ENVELOPE; Sender and Reply-To are those of From when absent.
-
-    Of a field that stands twice the last counts; of addresses all do, so that none is hidden behind another.
-    """
-    sender = _addresses(fields, b"from")
+    """The ENVELOPE; Sender and Reply-To are those of From when absent. Of a field that stands twice the last counts."""
+    sender = people_of(fields, b"from").listed or b"NIL"
     return b"(%b)" % b" ".join(
         (
             nstring(last(fields, b"date")),
-            _words(last(fields, b"subject")),
+            words(last(fields, b"subject")),
             sender,
-            _addresses(fields, b"sender", sender),
-            _addresses(fields, b"reply-to", sender),
-            _addresses(fields, b"to"),
-            _addresses(fields, b"cc"),
-            _addresses(fields, b"bcc"),
+            people_of(fields, b"sender").listed or sender,
+            people_of(fields, b"reply-to").listed or sender,
+            people_of(fields, b"to").listed or b"NIL",
+            people_of(fields, b"cc").listed or b"NIL",
+            people_of(fields, b"bcc").listed or b"NIL",
             nstring(last(fields, b"in-reply-to")),
             nstring(last(fields, b"message-id")),
         )
-    )
-
-
-def _addresses(fields: Fields, name: bytes, otherwise: bytes = b"NIL") -> bytes:
-    found = addresses_of(fields, name)
-    if not found:
-        return otherwise
-    return b"(%b)" % b"".join(
-        b"(%b %b %b %b)"
-        % (
-            _words(mailbox.name or None),
-            nstring(mailbox.route or None),
-            nstring(mailbox.local),
-            nstring(mailbox.host),
-        )
-        for mailbox in found
     )
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mail.message.addresses import addresses_of
-from mail.message.header import decode, first, last
+from mail.message.header import first, last
+from mail.message.people import people_of
 from mail.message.subject import base_subject
 from mail.message.text import collation_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from mail.message.addresses import Mailbox
     from mail.message.header import Fields
 
 DIGEST_BYTES = 8
 _ANCESTORS_LIMIT = 16  # of References: the first, and the last ones
-_SHOWN_LIMIT = 200  # characters of a name
 # Possessive, and its quotes bounded: what is no Message-ID is passed over in linear time.
 _MESSAGE_ID = re.compile(rb'<((?:[^<>"@]++|"(?:[^"\\]|\\.){0,250}+"){0,100}+@[^<>]*+)>')
 _PLAIN = re.compile(rb"[!#-~]+")
@@ -29,8 +26,7 @@ _BLANKS = re.compile(rb"\s+")
 _QUOTED_LOCAL = re.compile(rb'"([A-Za-z0-9!#$%&\'*+/=?^_`{|}~.-]+)"@')
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """Texts are keys to compare, not to show.
 
     subject: the base subject. is_reply: something such as `Re:` was cut from it. from_mailbox, to_mailbox, cc_mailbox:
@@ -48,33 +44,20 @@ class Order:
     lineage: bytes
 
 
-def order_of(
-    fields: Fields, header: bytes, subject: str, senders: Sequence[Mailbox], recipients: Sequence[Mailbox]
-) -> Order:
-    """subject: decoded. senders, recipients: the addresses of From and To."""
+def order_of(fields: Fields, header: bytes, subject: str) -> Order:
+    """subject: decoded."""
     base = base_subject(subject)
+    senders, recipients = people_of(fields, b"from"), people_of(fields, b"to")
     return Order(
         subject=collation_key(base.text),
         is_reply=base.is_reply,
-        from_mailbox=_mailbox(senders),
-        to_mailbox=_mailbox(recipients),
-        cc_mailbox=_mailbox(addresses_of(fields, b"cc")),
-        from_name=_name(senders),
-        to_name=_name(recipients),
+        from_mailbox=senders.mailbox_key,
+        to_mailbox=recipients.mailbox_key,
+        cc_mailbox=people_of(fields, b"cc").mailbox_key,
+        from_name=senders.name_key,
+        to_name=recipients.name_key,
         lineage=_lineage(fields, header),
     )
-
-
-def _mailbox(addresses: Sequence[Mailbox]) -> str:
-    return collation_key(decode(addresses[0].local or b"")[:_SHOWN_LIMIT]) if addresses else ""
-
-
-def _name(addresses: Sequence[Mailbox]) -> str:
-    if not addresses:
-        return ""
-    found = addresses[0]
-    address = b"@".join(piece for piece in (found.local, found.host) if piece)
-    return collation_key(decode(found.name or address)[:_SHOWN_LIMIT])
 
 
 def _lineage(fields: Fields, header: bytes) -> bytes:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class Place(NamedTuple):
@@ -22,9 +18,8 @@ class Place(NamedTuple):
     text: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """A leaf of the MIME tree; offsets count from the first byte of the header as received.
+class Part(NamedTuple):
+    """A leaf of the MIME tree, also as it is kept; offsets count from the first byte of the header as received.
 
     number: IMAP's section, such as `1.2`. type: such as `text/plain`, lower case. encoding: such as `base64`.
     charset: as declared, empty when it was not. filename: decoded, empty for none. content_id: without brackets.
@@ -45,22 +40,3 @@ class Part:
     def is_attachment(self) -> bool:
         """Whether a reader shows it as a file rather than as text."""
         return self.disposition == "attachment" or bool(self.filename) or not self.type.startswith("text/")
-
-    def to_row(self) -> tuple[str | int, ...]:
-        """The fields in their order: what `Part.from_row` takes."""
-        return (
-            self.number,
-            self.type,
-            self.encoding,
-            self.charset,
-            self.filename,
-            self.disposition,
-            self.content_id,
-            self.start,
-            self.stop,
-        )
-
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Part:
-        """A part as it was kept."""
-        return cls(**dict(zip(cls.__slots__, row, strict=True)))

@@ -6,50 +6,33 @@ time is linear in the bytes whatever their nesting. Beyond the limits below a pa
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mail.message import imap
-from mail.message.addresses import addresses_of
-from mail.message.header import (
-    Fields,
-    decode,
-    first,
-    joined,
-    last,
-    parameter,
-    parse_date,
-    parse_parameters,
-    split_fields,
-    without_comments,
-)
+from mail.message.declaration import Declaration, declaration_of
+from mail.message.header import Fields, decode, first, last, parse_date, split_fields
 from mail.message.order import Order, order_of
 from mail.message.part import Part, Place
+from mail.message.people import people_of
+from mail.message.strings import nstring
 from mail.message.text import preview
 from mail.octets import count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from mail.message.addresses import Mailbox
     from mail.octets import Octets
 
 _DEPTH_LIMIT = 100  # multiparts and messages within each other
 _PARTS_LIMIT = 1000
 _LOOKS_LIMIT = 200_000  # comparisons of a line that begins with "--" with boundaries of one length
-_BOUNDARY_LIMIT = 200  # bytes; RFC 2046 §5.1.1 allows 70
-_FIELD_LIMIT = 16 * 1024  # bytes of a Content-Type or Content-Disposition that are looked at
-_SHOWN_LIMIT = 1000  # characters
-_DEFAULT_CHARSET = (b"charset", b"us-ascii")  # RFC 2045 §5.2
-_TYPE = re.compile(rb"([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)[ \t]*/[ \t]*([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)")
-_TOKEN = re.compile(rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")
+_BOUNDARY_LIMIT = 200  # bytes
 _MESSAGES = {(b"message", b"rfc822"), (b"message", b"global")}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """What is told of a message without its bytes.
 
     header_size: bytes, the empty line included. fields: of the outermost header. message_id, subject, from_text,
@@ -82,35 +65,22 @@ def scan(content: Octets) -> Structure:
     fields = root.fields
     parts = tuple(walk.leaves)
     subject = decode(last(fields, b"subject") or b"")
-    senders, recipients = addresses_of(fields, b"from"), addresses_of(fields, b"to")
     return Structure(
         header_size=root.start,
         fields=fields,
         message_id=decode(last(fields, b"message-id") or b""),
         subject=subject,
-        from_text=_names(senders),
-        to_text=_names(recipients),
+        from_text=people_of(fields, b"from").shown,
+        to_text=people_of(fields, b"to").shown,
         preview=preview(content, parts),
         attachments=sum(part.is_attachment for part in parts),
         envelope=imap.envelope(fields),
         bodystructure=_bodystructure(root),
         parts=parts,
         sent_at=parse_date(last(fields, b"date") or b""),
-        order=order_of(fields, content[: root.start], subject, senders, recipients),
+        order=order_of(fields, content[: root.start], subject),
         sections=_sections(root) if root.children else None,
     )
-
-
-def _names(addresses: Sequence[Mailbox]) -> str:
-    """`Claire N. <claire@sante.gov.test>, …` for display."""
-    shown = []
-    for mailbox in addresses[:20]:
-        if mailbox.host is None:
-            continue
-        address = decode(mailbox.local or b"") + (f"@{decode(mailbox.host)}" if mailbox.host else "")
-        name = decode(mailbox.name)
-        shown.append(f"{name} <{address}>" if name else address)
-    return ", ".join(shown)[:_SHOWN_LIMIT]
 
 
 @dataclass(slots=True)
@@ -118,7 +88,7 @@ class _Node:
     """A part while the walk is inside it.
 
     prefix: what its children's numbers begin with. header: where its own header begins; start, stop: of its body.
-    kind: type and subtype, in lower case; shown: the same as BODYSTRUCTURE has it.
+    declared: what its header says of it. boundary: what divides its children, empty when it has none.
     """
 
     number: str
@@ -126,9 +96,7 @@ class _Node:
     fields: Fields
     header: int
     start: int
-    kind: tuple[bytes, bytes]
-    shown: tuple[bytes, bytes]
-    parameters: list[tuple[bytes, bytes]]
+    declared: Declaration
     boundary: bytes = b""
     stop: int = 0
     first_line: int = 0
@@ -141,12 +109,11 @@ class _Node:
 
     @property
     def is_message(self) -> bool:
-        return self.kind in _MESSAGES
+        return self.declared.kind in _MESSAGES
 
     def be_opaque(self) -> None:
         """Take it whole, as bytes."""
-        self.kind = self.shown = (b"application", b"octet-stream")
-        self.parameters = []
+        self.declared = declaration_of(self.fields, as_bytes=True)
         self.boundary = b""
 
 
@@ -232,8 +199,7 @@ class _Walk:
 
     def _begins_itself(self, start: int, at: int) -> bool:
         """Whether the boundary after `at` is that of the part whose header stands before it, rather than one around."""
-        _, parameters = _content_type(split_fields(self.content[start:at]), None)
-        own = _boundary(parameters)
+        own = declaration_of(split_fields(self.content[start:at])).boundary
         _, after = self._level_of(at)
         return len(own) >= after - at - 4 and self.content[at + 4 : at + 4 + len(own)] == own
 
@@ -241,15 +207,15 @@ class _Walk:
         """Put the part whose header begins at `start` on the stack; of a message within, its own outermost part too."""
         end = self._header_end(start)
         fields = split_fields(self.content[start:end])
-        shown, parameters = _content_type(fields, parent)
-        kind = (shown[0].lower(), shown[1].lower())
-        node = _Node(*_numbers(parent), fields, start, end, kind, shown, parameters)
+        in_digest = parent is not None and parent.declared.kind == (b"multipart", b"digest")
+        declared = declaration_of(fields, in_digest=in_digest)
+        node = _Node(*_numbers(parent), fields, start, end, declared)
         node.first_line = self._lines_before(end)
         self.nodes += 1
         if parent is not None:
             parent.children.append(node)
         self.stack.append(node)
-        if kind[0] == b"multipart":
+        if declared.kind[0] == b"multipart":
             self._open_multipart(node)
         if parent is None and not node.is_multipart:
             node.number = "1"
@@ -258,7 +224,7 @@ class _Walk:
         return node
 
     def _open_multipart(self, node: _Node) -> None:
-        boundary = _boundary(node.parameters)
+        boundary = node.declared.boundary
         if not boundary or len(self.stack) > _DEPTH_LIMIT:
             node.be_opaque()
             return
@@ -267,7 +233,7 @@ class _Walk:
         self._measure()
 
     def _open_message(self, node: _Node) -> None:
-        if _encoding(node.fields).lower() in (b"base64", b"quoted-printable") or len(self.stack) > _DEPTH_LIMIT:
+        if node.declared.encoding in ("base64", "quoted-printable") or len(self.stack) > _DEPTH_LIMIT:
             node.be_opaque()
         else:
             self._open(node.start, node)
@@ -307,41 +273,6 @@ class _Walk:
         return self.lines
 
 
-def _content_type(fields: Fields, parent: _Node | None) -> tuple[tuple[bytes, bytes], list[tuple[bytes, bytes]]]:
-    """Type and subtype, and parameters; what stands there by default when it is absent or senseless."""
-    head, parameters = parse_parameters(first(fields, b"content-type")[:_FIELD_LIMIT])
-    if found := _TYPE.fullmatch(head):
-        is_bare_text = found[1].lower() == b"text" and all(name.lower() != b"charset" for name, _ in parameters)
-        return (found[1], found[2]), [*joined(parameters), *([_DEFAULT_CHARSET] if is_bare_text else [])]
-    if parent is not None and parent.kind == (b"multipart", b"digest"):
-        return (b"message", b"rfc822"), []
-    return (b"text", b"plain"), [_DEFAULT_CHARSET]
-
-
-def _boundary(parameters: list[tuple[bytes, bytes]]) -> bytes:
-    """What divides the parts of a multipart; empty when none is told."""
-    named = {name.lower(): value for name, value in reversed(parameters)}
-    boundary = named.get(b"boundary") or parameter(parameters, b"boundary").encode()
-    return boundary.rstrip(b" \t")[:_BOUNDARY_LIMIT]
-
-
-def _encoding(fields: Fields) -> bytes:
-    """The content transfer encoding as written; 7bit when none is told."""
-    if b"content-transfer-encoding" not in fields:
-        return b"7bit"
-    found = _TOKEN.match(without_comments(first(fields, b"content-transfer-encoding")).strip())
-    return found[0] if found else b"7bit"
-
-
-def _disposition(fields: Fields) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Type and parameters of the Content-Disposition as written; the type is empty when none is told."""
-    if b"content-disposition" not in fields:
-        return b"", []
-    head, parameters = parse_parameters(first(fields, b"content-disposition")[:_FIELD_LIMIT])
-    found = _TOKEN.match(head)
-    return found[0] if found else b"", parameters
-
-
 def _numbers(parent: _Node | None) -> tuple[str, str]:
     """A new part's section number and what its children's begin with (RFC 9051 §6.4.5.1)."""
     if parent is None:
@@ -353,15 +284,14 @@ def _numbers(parent: _Node | None) -> tuple[str, str]:
 
 
 def _part(node: _Node) -> Part:
-    disposition, parameters = _disposition(node.fields)
-    filename = parameter(parameters, b"filename") or parameter(node.parameters, b"name")
+    declared = node.declared
     return Part(
         number=node.number or "1",
-        type=b"/".join(node.kind).decode("ascii", "replace"),
-        encoding=_encoding(node.fields).decode("ascii", "replace").lower()[:40],
-        charset=parameter(node.parameters, b"charset").lower()[:40],
-        filename=filename[:255],
-        disposition={b"inline": "inline", b"": ""}.get(disposition.lower(), "attachment"),
+        type=declared.type,
+        encoding=declared.encoding,
+        charset=declared.charset,
+        filename=declared.filename,
+        disposition=declared.disposition,
         content_id=decode(first(node.fields, b"content-id")).strip("<>")[:255],
         start=node.start,
         stop=node.stop,
@@ -385,36 +315,33 @@ def _bodystructure(node: _Node) -> bytes:
     """Recursion is bounded by the limit of depth."""
     if node.is_multipart:
         children = b"".join(map(_bodystructure, node.children))
-        kind = imap.string(node.shown[1])
-        return b"(%b %b %b %b)" % (children, kind, imap.parameters(node.parameters), _extensions(node))
+        declared = node.declared
+        return b"(%b %b %b %b)" % (children, declared.shown_subtype, declared.shown_parameters, _extensions(node))
     return b"(%b %b %b)" % (_leaf(node), _nstring(node, b"content-md5"), _extensions(node))
 
 
 def _extensions(node: _Node) -> bytes:
-    shown = b"NIL"
-    if b"content-disposition" in node.fields:
-        disposition, parameters = _disposition(node.fields)
-        shown = b"(%b %b)" % (imap.string(disposition), imap.parameters(joined(parameters)))
     language = imap.languages(first(node.fields, b"content-language"))
-    return b"%b %b %b" % (shown, language, _nstring(node, b"content-location"))
+    return b"%b %b %b" % (node.declared.shown_disposition, language, _nstring(node, b"content-location"))
 
 
 def _nstring(node: _Node, name: bytes) -> bytes:
-    return imap.nstring(first(node.fields, name) if name in node.fields else None)
+    return nstring(first(node.fields, name) if name in node.fields else None)
 
 
 def _leaf(node: _Node) -> bytes:
+    declared = node.declared
     fields = (
-        imap.string(node.shown[0]),
-        imap.string(node.shown[1]),
-        imap.parameters(node.parameters),
+        declared.shown_type,
+        declared.shown_subtype,
+        declared.shown_parameters,
         _nstring(node, b"content-id"),
         _nstring(node, b"content-description"),
-        imap.string(_encoding(node.fields)),
+        declared.shown_encoding,
         b"%d" % (node.stop - node.start),
     )
     lines = b"%d" % (node.last_line - node.first_line)
     if node.is_message and node.children:
         nested = node.children[0]
         return b" ".join((*fields, imap.envelope(nested.fields), _bodystructure(nested), lines))
-    return b" ".join((*fields, lines)) if node.kind[0] == b"text" else b" ".join(fields)
+    return b" ".join((*fields, lines)) if declared.kind[0] == b"text" else b" ".join(fields)
