@@ -1,9 +1,8 @@
 """One SMTP connection, from the greeting to the last reply, whatever is said on it.
 
-aiosmtpd carries the connection, its task, its timer and STARTTLS. What the client says is answered in the same pass of
-the loop that brought it; only what must wait (a look into the directory, a commit, a handshake) is left to the task,
-and what the client says meanwhile waits with it. Every failure, foreseen or not, becomes a reply that tells nothing of
-our insides.
+aiosmtpd carries its state and STARTTLS. What the client says is answered in the same pass of the loop that brought it;
+only what must wait (a look into the directory, a commit, a handshake) is left to a task, and what the client says
+meanwhile waits with it. Every failure, foreseen or not, becomes a reply that tells nothing of our insides.
 """
 
 from __future__ import annotations
@@ -57,9 +56,8 @@ class Connection(aiosmtpd.SMTP):
     transport: asyncio.Transport | None
     transaction: Transaction
 
-    # What aiosmtpd's own set-up would find out anew at each connection, looking through all attributes for commands and
-    # hooks, which took 3 % of a worker's time.
-    _handler_coroutine: asyncio.Task[None] | None = None
+    # aiosmtpd's own set-up looks through all attributes for commands and hooks, and makes streams and a task, for each
+    # connection: 5 % of a worker's time.
     _original_transport: asyncio.BaseTransport | None = None
     _timeout_handle: asyncio.TimerHandle | None = None
 
@@ -78,17 +76,14 @@ class Connection(aiosmtpd.SMTP):
         self._message_deadline = 0.0
         self.ip = ""
         self._cipher: tuple[str, str, int] | None = None
-        loop = asyncio.get_running_loop()
-        self._work: asyncio.Future[Later] = loop.create_future()
-        self.loop = loop
+        self._task: asyncio.Task[None] | None = None  # what must wait
+        self.loop = asyncio.get_running_loop()
         self.hostname = server.relay.hostname
         self.tls_context = server.tls_context
         self.enable_SMTPUTF8 = True
         self.transport = None
         self._handle_hooks = {}
         self._timeout_duration = server.config.command_timeout.total_seconds()
-        reader = asyncio.StreamReader(loop=loop)
-        asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
 
     def obey(self, line: bytes) -> str | Later:
         """Do what a command line says, without its CRLF; gives the reply. Raises MailError."""
@@ -104,10 +99,15 @@ class Connection(aiosmtpd.SMTP):
             transport.close()
             return
         self._wire.discard()
-        super().connection_made(transport)
-        if self._original_transport is None:
-            self._server.relay.expect(self)
-            self._say(f"220 {self.hostname} ESMTP")
+        if self._original_transport is not None:
+            super().connection_made(transport)
+            return
+        self.transport = transport  # type: ignore[assignment]  # over TLS not the one that was admitted
+        self._set_rset_state()
+        self.session = self._create_session()
+        self._reset_timeout()
+        self._server.relay.expect(self)
+        self._say(f"220 {self.hostname} ESMTP")
 
     def is_admitted(self, transport: asyncio.BaseTransport) -> bool:
         """Whether there is room for the client, who is counted in at the first asking."""
@@ -137,17 +137,20 @@ class Connection(aiosmtpd.SMTP):
         self._server.dismiss(self, self.ip)
         self._server.relay.expect_no_more(self)
         self._wire.discard()
-        if self._is_admitted:
-            super().connection_lost(error)
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        if self._original_transport is not None:  # else asyncio would find it open
+            self._original_transport.close()
+        self.transport = None
 
     def pause_writing(self) -> None:
         """The client is slow to take its replies: it gets no others until it has."""
-        super().pause_writing()
         self._is_stalled = True
 
     def resume_writing(self) -> None:
         """It has taken most of them."""
-        super().resume_writing()
         self._is_stalled = False
         self._go_on()
 
@@ -176,26 +179,6 @@ class Connection(aiosmtpd.SMTP):
             self._set_timer()
         else:
             self.say_goodbye(Slow().reply)
-
-    async def _handle_client(self) -> None:
-        """Do what must wait, one thing after the other."""
-        try:
-            while True:
-                later = await self._work
-                self._work = self.loop.create_future()
-                try:
-                    reply = await later()
-                except (Disconnected, ConnectionError, aiosmtpd.TLSSetupException):
-                    return  # the client is gone, or what it speaks is no TLS
-                except Exception as error:  # noqa: BLE001 -- logged there
-                    reply = self._excuse(error)
-                del later  # which may hold a message
-                self._answer(reply)
-                self._resume()
-        finally:
-            self._server.dismiss(self, self.ip)  # nobody tells us of a connection lost while TLS was being set up
-            if self.transport is not None and not self.transport.is_closing():  # closed twice, TLS cannot abort
-                self.transport.close()
 
     # The conversation
 
@@ -229,8 +212,27 @@ class Connection(aiosmtpd.SMTP):
             self._answer(reply)
         else:
             self._is_busy = True
-            self._work.set_result(reply)
+            self._task = self.loop.create_task(self._do(reply))
         return True
+
+    async def _do(self, later: Later) -> None:
+        """Do what must wait, answer, and go on."""
+        try:
+            reply = await later()
+        except (Disconnected, ConnectionError, aiosmtpd.TLSSetupException):  # it is gone, or what it speaks is no TLS
+            self._leave()
+            return
+        except Exception as error:  # noqa: BLE001 -- logged there
+            reply = self._excuse(error)
+        del later  # which may hold a message
+        self._answer(reply)
+        self._resume()
+
+    def _leave(self) -> None:
+        """Nobody tells us of a connection that is lost while TLS is being set up."""
+        self._server.dismiss(self, self.ip)
+        if self.transport is not None and not self.transport.is_closing():  # closed twice, TLS cannot abort
+            self.transport.close()
 
     def _pass_on(self, asked: asyncio.Future[bytes]) -> bool:
         try:
@@ -343,16 +345,23 @@ class Connection(aiosmtpd.SMTP):
 
     async def start_tls(self) -> str:
         """Say so and go on in TLS; whatever came in clear before, and is not yet answered, is forgotten."""
+        if self.transport is None:
+            raise Disconnected
         self._wire.discard()
         self._hold_back()
+        reader = asyncio.StreamReader(loop=self.loop)
+        asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, self.loop)
+        asyncio.StreamReaderProtocol.connection_made(self, self.transport)
         await self.smtp_STARTTLS("")
+        if not self.is_encrypted:
+            raise Disconnected
         return ""
 
     # What the service asks
 
     def end_when_idle(self) -> None:
         """Close now if no command is being worked on, otherwise after it."""
-        if self._handler_coroutine is None:  # TLS is not up yet, nothing can be said
+        if self._timeout_handle is None:  # TLS is not up yet, nothing can be said
             self.abort()
         elif not (self._is_busy or self._asked or self._wire.is_in_message):
             self.say_goodbye(Closing().reply)

@@ -499,6 +499,24 @@ async def test_rubbish_where_tls_begins_frees_its_place(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00"])
+async def test_whoever_leaves_after_starttls_frees_its_place(
+    db: Database, clock: Clock, start: Start, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    """said: instead of a whole handshake."""
+    port = await start(Service.RELAY, make_post(db.pool, clock, Config(connection_limit_per_ip=1)))
+    for _ in range(3):
+        async with connect(port) as talk:
+            assert (await talk.reply()).startswith("220 ")
+            await talk.say("EHLO client.test")
+            assert (await talk.say("STARTTLS")).startswith("220 ")
+            await talk.send(said)
+        await asyncio.sleep(0.1)
+    async with connect(port) as talk:
+        assert (await talk.reply()).startswith("220 ")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_a_service_that_stops_waits_for_no_handshake(post: Post, server_context: ssl.SSLContext) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     began = asyncio.get_running_loop().time()
