@@ -74,10 +74,16 @@ FROM mail.body AS b WHERE id > $1 ORDER BY id LIMIT $2
 
 # The conditions again, on a snapshot of the statement's own: a foreign key stops what slips between.
 _DELETE_BODIES = """
-DELETE FROM mail.body AS b WHERE id = ANY($1::uuid[])
-    AND NOT EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id)
-    AND NOT EXISTS (SELECT FROM mail.expunged AS e WHERE e.body_id = b.id)
-    AND NOT EXISTS (SELECT FROM mail.queue AS q WHERE q.body_id = b.id)
+WITH gone AS (
+    DELETE FROM mail.body AS b WHERE id = ANY($1::uuid[])
+        AND NOT EXISTS (SELECT FROM mail.message AS m WHERE m.body_id = b.id)
+        AND NOT EXISTS (SELECT FROM mail.expunged AS e WHERE e.body_id = b.id)
+        AND NOT EXISTS (SELECT FROM mail.queue AS q WHERE q.body_id = b.id)
+    RETURNING id
+), waiting AS (
+    DELETE FROM mail.unindexed WHERE body_id IN (SELECT id FROM gone)
+)
+SELECT count(*) FROM gone
 """
 
 
@@ -89,7 +95,7 @@ async def _delete_unused_bodies(pool: Pool, before: datetime) -> int:
             rows = await connection.fetch(_NEXT_BODIES, last, _BATCH, before)
             unused = [row["id"] for row in rows if row["is_unused"]]
             if unused:
-                deleted += _affected(await connection.execute(_DELETE_BODIES, unused))
+                deleted += await connection.fetchval(_DELETE_BODIES, unused)
         if len(rows) < _BATCH:
             return deleted
         last = rows[-1]["id"]
@@ -130,8 +136,3 @@ WHERE (SELECT count(*) FROM mail.body AS b
 async def _named(connection: Connection, keys: list[bytes]) -> set[bytes]:
     """Those among these that some body names."""
     return {row["key"] for row in await connection.fetch(_NAMED, keys)}
-
-
-def _affected(status: str) -> int:
-    """The number at the end of PostgreSQL's command tag."""
-    return int(status.rpartition(" ")[2])

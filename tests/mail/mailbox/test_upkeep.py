@@ -37,6 +37,7 @@ async def test_what_was_expunged_stays_a_while_and_then_goes_with_its_bytes(
     assert await post.mailboxes.sweep() == Swept(expunged=1, bodies=1, blobs=1)
     assert [blob async for blob in post.blobs.list()] == []
     assert await db.pool.fetchval("SELECT count(*) FROM mail.body") == 0
+    assert await db.pool.fetchval("SELECT count(*) FROM mail.unindexed") == 0
 
 
 async def test_a_body_stays_as_long_as_anyone_has_it(post: Post, clock: Clock, inbox: Mailbox) -> None:
