@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -232,9 +232,11 @@ class Relay:
             and await self.directory.lookup(envelope.sender) is not NotHere.REMOTE
         ):
             home = envelope.sender.domain
-        copies = Counter(account.address.domain for account in deliveries)
+        copies: dict[str, int] = defaultdict(int)
+        for account in deliveries:
+            copies[account.address.domain] += 1
         internal = copies.pop(home, 0)
-        leaving = copies.total() + len(departures) if home else 0
+        leaving = sum(copies.values()) + len(departures) if home else 0
         passages = [Passage(domain=domain, direction="in", messages=count) for domain, count in copies.items()]
         if internal:
             passages.append(Passage(domain=home, direction="internal", messages=internal))

@@ -3,7 +3,8 @@
 A benchmark is a module of this folder with an asynchronous context manager `contests(folder)`, which sets everything
 up under `folder` (servers, files, clients) and gives the contests. Every contestant of a contest is called once a
 round, in an order that turns and turns back, so that a slow minute of the machine falls on all and nobody always comes
-after the same one; what counts is the median and its ratio. The first round warms caches and does not count.
+after the same one. The medians are compared, and each round of ours with the peer's of the same round: the second holds
+when the machine itself grows faster or slower meanwhile. The first round warms caches and does not count.
 """
 
 from __future__ import annotations
@@ -84,8 +85,14 @@ class Outcome:
 
     def times(self, peer: Figures) -> float:
         """How many times as good as this peer ours is, by medians: above 1 ours is ahead."""
-        ours = self.figures[0].median
-        return peer.median / ours if self.unit in _COSTS else ours / peer.median
+        return self._ratio(self.figures[0].median, peer.median)
+
+    def times_by_round(self, peer: Figures) -> list[float]:
+        """The same for each round by itself."""
+        return [self._ratio(*both) for both in zip(self.figures[0].rounds, peer.rounds, strict=True)]
+
+    def _ratio(self, ours: float, theirs: float) -> float:
+        return theirs / ours if self.unit in _COSTS else ours / theirs
 
 
 async def hold(contest: Contest, rounds: int) -> Outcome:
@@ -126,9 +133,9 @@ async def hold_all(contests: Contests, folder: Path, rounds: int) -> AsyncIterat
 
 
 def show(outcomes: Sequence[Outcome], title: str) -> None:
-    """A table: median, range, and how many times as fast as each peer ours is."""
+    """A table: median, range, and how many times as good as each peer ours is, by medians and by rounds."""
     table = Table(title=title, title_justify="left")
-    for heading in ("", "median", "range", "CPU each", "ours is"):
+    for heading in ("", "median", "range", "CPU each", "ours is", "by rounds"):
         table.add_column(heading, justify="left" if not heading else "right")
     for outcome in outcomes:
         table.add_row(f"[bold]{outcome.name}[/bold]")
@@ -139,9 +146,14 @@ def show(outcomes: Sequence[Outcome], title: str) -> None:
                 f"{_number(min(figures.rounds))} – {_number(max(figures.rounds))}",
                 "" if (cpu := figures.median_cpu_milliseconds) is None else f"{_number(cpu)} ms",
                 f"{outcome.times(figures):.2f} ×" if index else "",
+                _spread(outcome.times_by_round(figures)) if index else "",
                 end_section=index == len(outcome.figures) - 1,
             )
     Console().print(table)
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.2f} × ({min(ratios):.2f} – {max(ratios):.2f})"
 
 
 def save(outcomes: Sequence[Outcome], benchmark: str, folder: Path) -> Path:
@@ -153,7 +165,11 @@ def save(outcomes: Sequence[Outcome], benchmark: str, folder: Path) -> Path:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
         "contests": [
-            asdict(outcome) | {"times": {peer.contestant: outcome.times(peer) for peer in outcome.figures[1:]}}
+            asdict(outcome)
+            | {
+                "times": {peer.contestant: outcome.times(peer) for peer in outcome.figures[1:]},
+                "times_by_round": {peer.contestant: outcome.times_by_round(peer) for peer in outcome.figures[1:]},
+            }
             for outcome in outcomes
         ],
     }
