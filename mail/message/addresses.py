@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mail.message.header import comment_end
 
-MAILBOXES_LIMIT = 1000  # mailboxes of one field that are looked at
+MAILBOXES_LIMIT = 1000  # mailboxes that are looked at, of one field or of all of a name
 _TOKEN = re.compile(
     rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|\[[^\[\]]*\]|[(<>,;:@\[]|[ \t\r\n]+|[^"(<>,;:@\[ \t\r\n]+', re.DOTALL
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _REMEMBERED = 2048  # declarations
 _REMEMBERED_LIMIT_BYTES = 512  # of each
 _FIELD_LIMIT = 16 * 1024  # bytes of a Content-Type or Content-Disposition that are looked at
-_BOUNDARY_LIMIT = 200  # bytes; RFC 2046 §5.1.1 allows 70
+BOUNDARY_LIMIT_BYTES = 200  # RFC 2046 §5.1.1 allows 70
 _DEFAULT_CHARSET = (b"charset", b"us-ascii")  # RFC 2045 §5.2
 _TYPE = re.compile(rb"([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)[ \t]*/[ \t]*([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)")
 _TOKEN = re.compile(rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")
@@ -110,7 +110,7 @@ def _boundary(parameters: list[tuple[bytes, bytes]]) -> bytes:
     """What divides the parts of a multipart; empty when none is told."""
     named = {name.lower(): value for name, value in reversed(parameters)}
     boundary = named.get(b"boundary") or parameter(parameters, b"boundary").encode()
-    return boundary.rstrip(b" \t")[:_BOUNDARY_LIMIT]
+    return boundary.rstrip(b" \t")[:BOUNDARY_LIMIT_BYTES]
 
 
 def _encoding(value: bytes | None) -> bytes:

@@ -6,9 +6,10 @@ The same few write to each other again and again: what is told of a value is rem
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mail.message.addresses import parse_addresses
+from mail.message.addresses import MAILBOXES_LIMIT, parse_addresses
 from mail.message.header import decode
 from mail.message.strings import nstring, words
 from mail.message.text import collation_key
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from mail.message.header import Fields
 
 _REMEMBERED = 2048  # values
-_REMEMBERED_LIMIT_BYTES = 512  # of each
+_REMEMBERED_LIMIT_BYTES = 256  # of each
+_JUST_SEEN_LIMIT_BYTES = 64 * 1024
 _SHOWN_LIMIT = 1000  # characters of them all
 _SHOWN_MAILBOXES = 20
 _KEY_LIMIT = 200  # characters
@@ -47,9 +49,10 @@ def people_of(fields: Fields, name: bytes) -> People:
     values = fields.get(name)
     if values is None:
         return _NOBODY
-    if len(values) == 1 and len(values[0]) <= _REMEMBERED_LIMIT_BYTES:
+    size_bytes = sum(map(len, values))
+    if len(values) == 1 and size_bytes <= _REMEMBERED_LIMIT_BYTES:
         return _remembered(values[0])
-    return _just_seen(tuple(values))
+    return _just_seen(tuple(values)) if size_bytes <= _JUST_SEEN_LIMIT_BYTES else _all_of(values)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -57,9 +60,13 @@ def _remembered(value: bytes) -> People:
     return _described(parse_addresses(value))
 
 
-@lru_cache(maxsize=8)  # a message's are asked for twice in a row
+@lru_cache(maxsize=8)  # a message's are asked for three times, with those of other fields between
 def _just_seen(values: tuple[bytes, ...]) -> People:
-    return _described([mailbox for value in values for mailbox in parse_addresses(value)])
+    return _all_of(values)
+
+
+def _all_of(values: Sequence[bytes]) -> People:
+    return _described(list(islice(chain.from_iterable(map(parse_addresses, values)), MAILBOXES_LIMIT)))
 
 
 def _described(mailboxes: Sequence[Mailbox]) -> People:

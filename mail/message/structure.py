@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mail.message import imap
-from mail.message.declaration import Declaration, declaration_of
+from mail.message.declaration import BOUNDARY_LIMIT_BYTES, Declaration, declaration_of
 from mail.message.header import Fields, decode, first, last, parse_date, split_fields
 from mail.message.order import Order, order_of
 from mail.message.part import Part, Place
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _DEPTH_LIMIT = 100  # multiparts and messages within each other
 _PARTS_LIMIT = 1000
 _LOOKS_LIMIT = 200_000  # comparisons of a line that begins with "--" with boundaries of one length
-_BOUNDARY_LIMIT = 200  # bytes
 _MESSAGES = {(b"message", b"rfc822"), (b"message", b"global")}
 
 
@@ -173,7 +172,7 @@ class _Walk:
     def _level_of(self, at: int) -> tuple[int, int]:
         """The place in the stack of the multipart whose boundary begins the line after `at`, -1 for none; and where
         the boundary ends. What follows it on its line does not matter (RFC 2046 §5.1.1), the longest one counts."""
-        line = self.content[at + 4 : at + 4 + _BOUNDARY_LIMIT]
+        line = self.content[at + 4 : at + 4 + BOUNDARY_LIMIT_BYTES]
         for length in self.lengths:
             self.looked += 1
             if levels := self.open_at.get(line[:length]):

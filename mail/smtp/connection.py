@@ -8,7 +8,7 @@ meanwhile waits with it. Every failure, foreseen or not, becomes a reply that te
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -34,6 +34,8 @@ _ANSWERS_AT_ONCE = 100  # then others have their turn
 _BLAMELESS = (MailboxFull, TooManyRecipients)  # what a well-meaning client may meet again and again in one message
 _GOODBYE_SECONDS = 10.0  # for a client to read what it was told last
 
+_GONE = (ConnectionError, aiosmtpd.TLSSetupException)  # the client is, or what it speaks is no TLS
+
 Later: TypeAlias = Callable[[], Awaitable[str]]
 """Gives a reply, but not at once."""
 
@@ -45,7 +47,7 @@ class Facts(aiosmtpd.Session):
     client: Client | None = None
 
 
-class Disconnected(Exception):
+class Disconnected(ConnectionError):
     """The client is gone, in the middle of something."""
 
 
@@ -60,6 +62,8 @@ class Connection(aiosmtpd.SMTP):
     # connection: 5 % of a worker's time.
     _original_transport: asyncio.BaseTransport | None = None
     _timeout_handle: asyncio.TimerHandle | None = None
+    _paused = False  # this and the next for asyncio's flow control, on which STARTTLS relies
+    _drain_waiters: Sequence[asyncio.Future[None]] = ()
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -76,8 +80,8 @@ class Connection(aiosmtpd.SMTP):
         self._message_deadline = 0.0
         self.ip = ""
         self._cipher: tuple[str, str, int] | None = None
-        self._task: asyncio.Task[None] | None = None  # what must wait
-        self.loop = asyncio.get_running_loop()
+        self._work: asyncio.Task[None] | None = None  # what must wait
+        self.loop = self._loop = asyncio.get_running_loop()
         self.hostname = server.relay.hostname
         self.tls_context = server.tls_context
         self.enable_SMTPUTF8 = True
@@ -134,23 +138,30 @@ class Connection(aiosmtpd.SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; a commit that runs goes on."""
+        self._let_go()
+        if self._work is not None:
+            self._work.cancel()
+            self._work = None  # which holds the message it was about
+        if self._original_transport is not None:  # under TLS: it would tell of its own end, too late
+            self._original_transport.close()
+        self.transport = None
+
+    def _let_go(self) -> None:
+        """Nothing waits for the client any more."""
         self._server.dismiss(self, self.ip)
         self._server.relay.expect_no_more(self)
         self._wire.discard()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
-        if self._task is not None:
-            self._task.cancel()
-        if self._original_transport is not None:  # else asyncio would find it open
-            self._original_transport.close()
-        self.transport = None
 
     def pause_writing(self) -> None:
         """The client is slow to take its replies: it gets no others until it has."""
+        super().pause_writing()
         self._is_stalled = True
 
     def resume_writing(self) -> None:
         """It has taken most of them."""
+        super().resume_writing()
         self._is_stalled = False
         self._go_on()
 
@@ -212,27 +223,30 @@ class Connection(aiosmtpd.SMTP):
             self._answer(reply)
         else:
             self._is_busy = True
-            self._task = self.loop.create_task(self._do(reply))
+            self._work = self.loop.create_task(self._do(reply))
         return True
 
     async def _do(self, later: Later) -> None:
-        """Do what must wait, answer, and go on."""
+        """Do what must wait, answer, and go on; if that cannot be, the connection ends."""
         try:
-            reply = await later()
-        except (Disconnected, ConnectionError, aiosmtpd.TLSSetupException):  # it is gone, or what it speaks is no TLS
-            self._leave()
-            return
-        except Exception as error:  # noqa: BLE001 -- logged there
-            reply = self._excuse(error)
-        del later  # which may hold a message
-        self._answer(reply)
-        self._resume()
+            reply = await self._awaited(later)
+            del later  # which may hold a message
+            self._answer(reply)
+            self._resume()
+        except BaseException as error:
+            self._let_go()  # nobody tells us of a connection that is lost while TLS is being set up
+            if self.transport is not None and not self.transport.is_closing():  # closed twice, TLS cannot abort
+                self.transport.close()
+            if not isinstance(error, _GONE):
+                raise
 
-    def _leave(self) -> None:
-        """Nobody tells us of a connection that is lost while TLS is being set up."""
-        self._server.dismiss(self, self.ip)
-        if self.transport is not None and not self.transport.is_closing():  # closed twice, TLS cannot abort
-            self.transport.close()
+    async def _awaited(self, later: Later) -> str:
+        try:
+            return await later()
+        except _GONE:
+            raise
+        except Exception as error:  # noqa: BLE001 -- logged there
+            return self._excuse(error)
 
     def _pass_on(self, asked: asyncio.Future[bytes]) -> bool:
         try:
@@ -329,7 +343,7 @@ class Connection(aiosmtpd.SMTP):
 
     def say_goodbye(self, reply: str) -> None:
         """Say this and close."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self._say(reply)
             self.transport.close()
             if self.transport.get_write_buffer_size():  # a client that reads nothing would keep its place for ever

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import smtplib
 import socket
 import ssl
+import struct
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from email.message import EmailMessage
@@ -17,6 +19,7 @@ import pytest
 from mail.config import Config
 from mail.errors import SystemDown
 from mail.smtp import Service, serve
+from mail.smtp.session import Session
 from tests.mail.post import make_post
 from tests.mail.smtp.talk import Talk, connect
 
@@ -54,6 +57,12 @@ async def talk(start: Start) -> AsyncIterator[Talk]:
 async def subjects(post: Post, account_id: int | None = None) -> list[str]:
     """What arrived in Eric's Inbox."""
     return [message.subject for message in await post.inbox(account_id or post.eric.account_id)]
+
+
+def sessions() -> list[Session]:
+    """Those that are in memory."""
+    gc.collect()
+    return [found for found in gc.get_objects() if isinstance(found, Session)]
 
 
 # What each service offers
@@ -514,7 +523,66 @@ async def test_whoever_leaves_after_starttls_frees_its_place(
         await asyncio.sleep(0.1)
     async with connect(port) as talk:
         assert (await talk.reply()).startswith("220 ")
+    await asyncio.sleep(0.05)
+    assert sessions() == []
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_reset_at_starttls_is_no_failure_of_ours(
+    start: Start, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    port = await start()
+    for _ in range(20):
+        async with connect(port) as talk:
+            await talk.hello()
+            await talk.send(b"STARTTLS\r\n")
+            talk.writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            talk.writer.transport.abort()
+    await asyncio.sleep(0.1)
+    assert sessions() == []
+    assert "smtp.failed" not in "".join(capsys.readouterr())
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_client_too_slow_for_the_reply_to_starttls_goes_on_in_tls(
+    start: Start, client_context: ssl.SSLContext
+) -> None:
+    async with connect(await start()) as talk:
+        await talk.hello()
+        (session,) = sessions()
+        assert session.transport is not None
+        session.transport.set_write_buffer_limits(high=64 << 20)
+        session.transport.write(b"." * (24 << 20))  # more than both kernels' buffers take
+        waiting = session.transport.get_write_buffer_size()
+        assert waiting
+        session.transport.set_write_buffer_limits(high=waiting + 5, low=1)
+        await talk.send(b"STARTTLS\r\n")
+        await asyncio.sleep(0.1)
+        assert session._is_stalled
+        end = b""
+        while not end.endswith(b"\r\n"):
+            end = end[-100:] + await talk.reader.read(1 << 20)
+        assert b"220 " in end
+        await talk.writer.start_tls(client_context, server_hostname="localhost")
+        assert (await talk.say("EHLO x")).startswith("250")
+
+
+async def test_a_fault_of_ours_after_something_that_waited_frees_the_place(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Session, reply: str) -> None:
+        raise RuntimeError(reply)
+
+    async with connect(await start()) as talk:
+        await talk.hello()
+        await talk.say("MAIL FROM:<a@elsewhere.test>")
+        monkeypatch.setattr(Session, "_answer", fail)
+        await talk.send(b"RCPT TO:<nobody@nowhere.test>\r\n")
+        assert await asyncio.wait_for(talk.reader.read(), 5) == b""
+    await asyncio.sleep(0.05)
+    assert sessions() == []
 
 
 async def test_a_service_that_stops_waits_for_no_handshake(post: Post, server_context: ssl.SSLContext) -> None:
